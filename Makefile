@@ -1,0 +1,55 @@
+# The project's commands. Each sets up what it needs: a virtual environment in .venv, kept up to date.
+# Assumed: make, Python 3.11 or newer, and PyPI within reach the first time.
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+NOTEBOOK ?= notebooks/00_quickstart.ipynb
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit test-kernel lint format floors bench clean local-model browser
+
+help: ## Show the commands
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @
+
+setup: ## Make or update the virtual environment (all other commands do it)
+	@scripts/setup.sh $(VENV) lab,notebooks,test,dev
+
+demo: setup ## Open the quickstart in JupyterLab (HEADLESS=1: run it here and print it; LIVE=1: ask a live model)
+	@$(VENV_PYTHON) scripts/demo.py $(if $(filter-out 0,$(HEADLESS)),--headless) $(if $(filter-out 0,$(LIVE)),--live) $(NOTEBOOK)
+
+test: setup $(if $(wildcard tests/local_model/test_*.py),local-model) $(if $(wildcard tests/browser/test_*.py),browser) ## Run every suite
+	@$(VENV_PYTHON) scripts/suites.py
+
+test-unit: setup ## Run the unit tests and the package's examples
+	@$(VENV_PYTHON) scripts/suites.py unit
+
+test-kernel: setup ## Run the tests in a real kernel
+	@$(VENV_PYTHON) scripts/suites.py kernel
+
+lint: setup ## Check style and types
+	@$(VENV_PYTHON) scripts/suites.py lint
+
+format: setup ## Format the code, and mend what can be mended
+	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
+	@$(VENV_PYTHON) -m ruff format .
+
+floors: ## Run the unit and kernel tests with the lowest versions that pyproject.toml allows
+	@scripts/floors.sh
+
+bench: setup ## Run the benchmarks (BENCH=name: only that one)
+	@set -e; for file in benchmarks/$(or $(BENCH),[a-z]*).py; do echo "== $$file"; $(VENV_PYTHON) "$$file"; done
+
+clean: ## Remove all that these commands made, virtual environments included
+	rm -rf $(VENV) .venv-floors build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+local-model: setup
+	@cmp -s tests/local_model/requirements.txt $(VENV)/.local-model || { \
+		echo "Installing the local model of the tests"; \
+		$(VENV_PYTHON) -m pip install -qq --no-deps --disable-pip-version-check -r tests/local_model/requirements.txt; \
+	}
+	@cp tests/local_model/requirements.txt $(VENV)/.local-model
+
+browser:
+	@scripts/browser.sh

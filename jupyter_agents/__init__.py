@@ -1,0 +1,71 @@
+"""Programmable multi-agent conversations as notebook content.
+
+Agents talk, write code and run it in the notebook's own kernel. Names are loaded when they are first used, so that
+importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jupyter_agents.session import Session, set_session_maker
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_HOMES = {
+    "jupyter_agents.agents.responsive": ("ResponsiveAgent",),
+    "jupyter_agents.agents.assistant": ("AssistantAgent",),
+    "jupyter_agents.agents.user_proxy": ("UserProxyAgent",),
+    "jupyter_agents.budget": ("Budget",),
+    "jupyter_agents.conversation": ("ChatResult",),
+    "jupyter_agents.errors": ("ChatInterrupted", "JupyterAgentsError"),
+    "jupyter_agents.messages": ("Message", "Usage"),
+    "jupyter_agents.models.config": ("config_list_from_json", "filter_config"),
+    "jupyter_agents.termination": ("EndedBy", "ExternalStop", "MaxMessages", "TextMention"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_ALIASES = {"ConversableAgent": "ResponsiveAgent"}
+
+__all__ = sorted([*_HOME_OF, *_ALIASES, "__version__"])
+
+
+def _make_session() -> Session:
+    from jupyter_agents.surroundings import make_session
+
+    return make_session()
+
+
+set_session_maker(_make_session)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("jupyter-agents")
+    home = _HOME_OF.get(_ALIASES.get(name, name))
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), _ALIASES.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """What `%load_ext jupyter_agents` does: `%%agentchat` and its companions are there."""
+    from jupyter_agents.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """What `%unload_ext jupyter_agents` does: no trace is left."""
+    from jupyter_agents.magics import unload
+
+    unload(shell)

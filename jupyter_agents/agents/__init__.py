@@ -1,0 +1,1 @@
+"""The agents: what they remember, how they choose a reply, and the kinds there are."""

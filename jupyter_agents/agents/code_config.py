@@ -1,0 +1,73 @@
+"""How an agent runs code: the classic `code_execution_config`, checked and immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.executors.base import Executor
+from jupyter_agents.session import CodePolicy
+
+_KEYS = ("work_dir", "timeout", "last_n_messages", "use_docker", "executor", "policy")
+_STRICTNESS: tuple[CodePolicy, ...] = ("auto", "ask", "deny")
+
+
+@dataclass(frozen=True)
+class CodeConfig:
+    """What the classic dictionary says. `executor` is `None` for whatever runs code in this session."""
+
+    work_dir: str | None = None
+    timeout: float | None = None
+    last_n_messages: int | Literal["auto"] = 1
+    executor: Executor | None = None
+    policy: CodePolicy = "auto"
+
+    @classmethod
+    def from_classic(cls, config: Mapping[str, Any] | bool | None) -> CodeConfig | None:
+        """The configuration; `None` where code execution is switched off with `False`.
+
+        `None` and `{}` mean that code runs, without asking: whoever builds an agent so says that it may.
+        """
+        if config is False:
+            return None
+        given = dict(config) if isinstance(config, Mapping) else {}
+        if config is not None and config is not True and not isinstance(config, Mapping):
+            raise ConfigurationError(
+                f"Cannot use code_execution_config={config!r}: give a dictionary ({', '.join(_KEYS)}) or False."
+            )
+        _check(given)
+        given.pop("use_docker", None)
+        work_dir = given.pop("work_dir", None)
+        return cls(work_dir=None if work_dir is None else str(work_dir), **given)
+
+    def strictest(self, other: CodePolicy | None) -> CodePolicy:
+        """The stricter of this agent's policy and another (`deny`, then `ask`, then `auto`)."""
+        return max(self.policy, other or "auto", key=_STRICTNESS.index)
+
+    def executor_options(self) -> dict[str, Any]:
+        """What a session needs to know to make an executor."""
+        return {"work_dir": self.work_dir, "timeout": self.timeout}
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    unknown = sorted(set(given) - set(_KEYS))
+    if unknown:
+        raise ConfigurationError(
+            f"Cannot use code_execution_config key {unknown[0]!r}: known keys are {', '.join(_KEYS)}."
+        )
+    if given.get("use_docker"):
+        raise ConfigurationError(
+            "Cannot run code with use_docker: code runs in this kernel, and asking for isolation must not run it here. "
+            "Remove use_docker, or pass an isolated executor in code_execution_config={'executor': …}."
+        )
+    policy = given.get("policy", "auto")
+    if policy not in _STRICTNESS:
+        raise ConfigurationError(f"Cannot use policy={policy!r}: it must be one of {', '.join(_STRICTNESS)}.")
+    last = given.get("last_n_messages", 1)
+    if last != "auto" and (not isinstance(last, int) or isinstance(last, bool) or last < 1):
+        raise ConfigurationError(f"Cannot use last_n_messages={last!r}: give a whole number of at least 1, or 'auto'.")
+    executor = given.get("executor")
+    if executor is not None and not hasattr(executor, "execute"):
+        raise ConfigurationError(f"Cannot use executor={executor!r}: it must have an execute(block) coroutine.")

@@ -1,0 +1,94 @@
+"""Running code for an agent: the approval policy, a person's word, the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.faces import call_hook, is_overridden
+from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
+from jupyter_agents.drive import Run, ThisRun
+from jupyter_agents.effects import Ask, Emit, Execute
+from jupyter_agents.errors import NoHumanError
+from jupyter_agents.events import Noted
+from jupyter_agents.executors.base import Executor
+from jupyter_agents.human.base import Prompt
+from jupyter_agents.termination import ChatEnds, EndedBy
+
+if TYPE_CHECKING:
+    from jupyter_agents.agents.responsive import ResponsiveAgent
+
+
+async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tuple[str, str]]) -> tuple[int, str]:
+    """Run blocks in order until one fails; the last exit code, and the output of all."""
+    logs = ""
+    for language, code in code_blocks:
+        block = CodeBlock(language, code)
+        approved, reason = await _approve(agent, block)
+        if approved is None:
+            return 1, f"{logs}\n{reason}"
+        exit_code, output, *_ = await _run(agent, approved)
+        logs += f"\n{output}"
+        if exit_code != 0:
+            return exit_code, logs
+    return 0, logs
+
+
+async def _run(agent: ResponsiveAgent, block: CodeBlock) -> Sequence[Any]:
+    """What `run_code` gives. An override is handed Python and shell code only: it may not look at the language."""
+    if block.language not in PYTHON | SHELL and is_overridden(agent, "run_code"):
+        return 1, f"unknown language {block.language}"
+    found: Sequence[Any] = await call_hook(agent, "run_code", block.code, lang=block.language)
+    return found
+
+
+async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", **options: Any) -> tuple[int, str, None]:
+    """Run one block; exit code, output, and `None` in the classic place of a container image."""
+    run = await ThisRun()
+    config = agent.code_config or CodeConfig()
+    if options:
+        config = replace(config, **{key: value for key, value in options.items() if key in ("work_dir", "timeout")})
+    result = await Execute(run.log.key_of(agent), _executor(config, run), CodeBlock(lang or "python", code))
+    return result.exit_code, result.text, None
+
+
+def _executor(config: CodeConfig, run: Run) -> Executor:
+    return config.executor or run.session.executor(config.executor_options())
+
+
+async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
+    """The block that may run (a person may have edited it), or `None` and the reason, for the model."""
+    run = await ThisRun()
+    policy = (agent.code_config or CodeConfig()).strictest(run.session.settings.code_policy)
+    if policy == "deny":
+        return None, "Running code is not allowed here. Solve the task without code, or say what you would need."
+    if policy == "auto":
+        await _say_once(agent, run)
+        return block, ""
+    return await _ask_person(agent, block, run)
+
+
+async def _say_once(agent: ResponsiveAgent, run: Run) -> None:
+    if run.depth and agent.announced_in is not run.log:
+        agent.announced_in = run.log
+        await Emit(Noted(run.chat, f"{agent.name} runs code without asking.", run.log.key_of(agent)))
+
+
+async def _ask_person(agent: ResponsiveAgent, block: CodeBlock, run: Run) -> tuple[CodeBlock | None, str]:
+    prompt = Prompt("Run this code?", "approval", agent.name, block=block)
+    try:
+        answer = await Ask(run.log.key_of(agent), prompt, agent.human)
+    except NoHumanError as error:
+        if not run.depth:
+            raise
+        raise ChatEnds(EndedBy.NO_HUMAN, f"code was waiting for approval. {error}") from None
+    if answer.action == "run":
+        return block, ""
+    if answer.action == "edit":
+        await Emit(Noted(run.chat, "The code was edited before it ran.", run.log.key_of(agent)))
+        return replace(block, code=answer.text), ""
+    if answer.action == "stop" and run.depth:
+        raise ChatEnds(EndedBy.HUMAN, "stopped instead of running code")
+    return None, f"The user refused to run this code{f': {answer.text}' if answer.text else '.'}"

@@ -1,0 +1,83 @@
+"""One coroutine, two faces: the synchronous and the asynchronous method are made from it.
+
+A method of an agent is written once, as a coroutine that awaits effects. `faces` makes the plain method and its
+`a_` twin. `call_hook` is how the core calls what a subclass may override, in either face.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar
+
+from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.effects import CallTool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Core = Callable[P, Coroutine[Any, Any, T]]
+
+
+def faces(core: Core[P, T]) -> tuple[Callable[P, T], Core[P, T]]:
+    """The synchronous and the asynchronous method of a coroutine function, in this order."""
+
+    @functools.wraps(core)
+    def synchronous(*args: P.args, **kwargs: P.kwargs) -> T:
+        return drive(core(*args, **kwargs))
+
+    @functools.wraps(core)
+    async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await a_drive(core(*args, **kwargs))
+
+    face: Any
+    for face, prefix in ((synchronous, ""), (asynchronous, "a_")):
+        name = prefix + core.__name__.lstrip("_")
+        face.__name__, face.__qualname__ = name, core.__qualname__.replace(core.__name__, name)
+        face.core = core  # how the core finds its way back from a face
+    return synchronous, asynchronous
+
+
+def core_of(function: Any) -> Core[..., Any] | None:
+    """The coroutine function from which a face was made, also where the face is bound; `None` for anything else."""
+    function = getattr(function, "__func__", function)
+    return getattr(function, "core", None) if isinstance(function, FunctionType) else None
+
+
+async def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The value of a function, which may be a user's (plain or async) or a face of ours."""
+    core = core_of(function)
+    if core is None:
+        return await CallTool(function, args, kwargs)
+    owner = getattr(function, "__self__", None)
+    return await (core(*args, **kwargs) if owner is None else core(owner, *args, **kwargs))
+
+
+async def call_hook(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """The value of a method that may be overridden, as `name` or as `a_<name>`.
+
+    The most derived override wins. Where one class overrides both faces, the driver takes its own.
+    """
+    found = [face for face in find_hook(agent, name) if face is not None]
+    ours = next((face for face in found if core_of(face) is not None), None)
+    if ours is not None:
+        return await call(ours, *args, **kwargs)
+    return await CallTool(found[0], args, kwargs, a_function=found[-1])
+
+
+def is_overridden(agent: Any, name: str) -> bool:
+    """Whether someone overrides a hook, in either face."""
+    return all(core_of(face) is None for face in find_hook(agent, name))
+
+
+def find_hook(agent: Any, name: str) -> tuple[Any, Any]:
+    """The plain and the async form of the most derived definition of a method, bound; one of them may be `None`."""
+    for owner in (agent, *type(agent).__mro__):
+        plain, awaited = vars(owner).get(name), vars(owner).get(f"a_{name}")
+        if plain is not None or awaited is not None:
+            return (plain, awaited) if owner is agent else (_bound(plain, agent), _bound(awaited, agent))
+    raise AttributeError(f"{type(agent).__name__} has no method {name!r}")
+
+
+def _bound(function: Any, agent: Any) -> Any:
+    return function.__get__(agent, type(agent)) if hasattr(function, "__get__") else function

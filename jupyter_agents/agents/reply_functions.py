@@ -1,0 +1,218 @@
+"""The reply functions that every agent has: a person, functions and tools, code, a model.
+
+Each is a coroutine of `(agent, talk, sender)` and gives a `Reply`. Their classic forms, with which a user calls,
+excludes or registers them, are methods of `ResponsiveAgent`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.faces import call, call_hook
+from jupyter_agents.agents.history import Talk, as_classic
+from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
+from jupyter_agents.drive import ThisRun
+from jupyter_agents.effects import Complete, Emit
+from jupyter_agents.events import ToolFinished, ToolStarted
+from jupyter_agents.messages import Message, ToolCall, ToolResponse
+from jupyter_agents.models.base import ModelReply, ModelRequest
+from jupyter_agents.replies import NEXT, Reply
+from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude
+
+if TYPE_CHECKING:
+    from jupyter_agents.agents.responsive import ResponsiveAgent
+
+_CUT_OFF = {
+    "length": "Your reply was cut off at the token limit",
+    "content_filter": "Your reply was cut by the content filter",
+    "interrupted": "Your reply was interrupted",
+}
+_NOT_CODE = frozenset(
+    "console csv diff dot env html http ini json json5 jsonl latex log markdown math md mermaid none output "
+    "plain plaintext rst stderr stdout svg tex text toml traceback tsv txt xml yaml yml".split()
+)
+
+
+# -- A person, and the end of the chat ---------------------------------------------------------------------------
+
+
+async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Reply:
+    """End the chat, say what a person wants said, or leave it to the next reply function."""
+    message = talk.messages[-1]
+    facts: dict[str, Any] = {
+        "is_termination": bool(await call(agent.is_termination_msg, _readable(talk))),
+        "counter": agent.auto_replies_to(sender),
+        "limit": agent.max_consecutive_auto_reply(sender),
+    }
+    question = choose_question(agent.human_input_mode, **facts)
+    answer: Any = NOT_ASKED
+    if question is not None:
+        name = sender.name if sender is not None else "the sender"
+        answer = await call_hook(agent, "get_human_input", question.value.format(sender=name))
+    verdict = conclude(agent.human_input_mode, answer, **facts)
+    agent.count_auto_reply(sender, starts_anew=verdict.resets_counter)
+    if verdict.ending is not None:
+        return Reply(True, None, ending=Ending(verdict.ending, _detail(verdict.ending, agent, facts)))
+    if verdict.auto:
+        return NEXT
+    return Reply(True, _answering(message, verdict.reply or ""), "human")
+
+
+def _readable(talk: Talk) -> dict[str, Any]:
+    """The last message as classic termination functions expect it: with a role, and with text that is never `None`."""
+    found = as_classic(talk.spoken[-1], talk.messages[-1])
+    return found | {"content": ""} if found["content"] is None else found
+
+
+def _detail(ending: EndedBy, agent: ResponsiveAgent, facts: dict[str, Any]) -> str:
+    if ending is EndedBy.AUTO_REPLY_LIMIT:
+        return f"{agent.name} has given {facts['counter']} automatic replies in a row, as many as it may"
+    return ""
+
+
+def _answering(message: Message, text: str) -> Message:
+    """A person's words; calls that were waiting for results are answered too, or the next request would be refused."""
+    if message.tool_calls:
+        ids = dict.fromkeys(call_.id or "" for call_ in message.tool_calls)
+        responses = tuple(ToolResponse(call_id, f"USER INTERRUPTED: {text}") for call_id in ids)
+        return Message(text, role="tool", tool_responses=responses)
+    if message.function_call:
+        return Message(f"USER INTERRUPTED: {text}", role="function", name=message.function_call.name)
+    return Message.from_dict(text)
+
+
+# -- Functions and tools -----------------------------------------------------------------------------------------
+
+
+async def reply_by_function(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Reply:
+    """The result of the legacy function call in the last message."""
+    message = talk.messages[-1]
+    if message.function_call is None:
+        return NEXT
+    ok, content = await _result_of(agent, message, message.function_call)
+    return Reply(True, Message(content, role="function", name=message.function_call.name), "tool", is_repair=not ok)
+
+
+async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Reply:
+    """The results of the tool calls in the last message: exactly one per call id."""
+    message = talk.messages[-1]
+    if not message.tool_calls:
+        return NEXT
+    results: dict[str, str] = {}
+    failed = False
+    for tool_call in message.tool_calls:
+        if (tool_call.id or "") in results:
+            continue
+        ok, results[tool_call.id or ""] = await _result_of(agent, message, tool_call)
+        failed = failed or not ok
+    responses = tuple(ToolResponse(call_id, content) for call_id, content in results.items())
+    text = "\n\n".join(results.values())
+    return Reply(True, Message(text, role="tool", tool_responses=responses), "tool", is_repair=failed)
+
+
+async def _result_of(agent: ResponsiveAgent, message: Message, tool_call: ToolCall) -> tuple[bool, str]:
+    run = await ThisRun()
+    key = run.log.key_of(agent)
+    await Emit(ToolStarted(run.chat, key, tool_call.name, tool_call.arguments, tool_call.id))
+    if message.is_complete:
+        wanted = {"name": tool_call.name, "arguments": tool_call.arguments}
+        ok, found = await call_hook(agent, "execute_function", wanted)
+        content = Message.from_dict(found).text
+    else:
+        ok, content = False, f"Error: {_CUT_OFF[message.finish_reason or 'interrupted']}; the call was not made."
+    await Emit(ToolFinished(run.chat, key, tool_call.name, bool(ok), content, tool_call.id))
+    return bool(ok), content
+
+
+# -- Code --------------------------------------------------------------------------------------------------------
+
+
+async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config: CodeConfig | None = None) -> Reply:
+    """The result of running the code of the newest message that has some."""
+    config = config or agent.code_config
+    if config is None:
+        return NEXT
+    for message in _latest(talk, config):
+        found = [block for block in find_code_blocks(message.text) if is_meant_to_run(block)]
+        if not found:
+            continue
+        problem = _why_not_run(message, found)
+        if problem is not None:
+            return Reply(True, Message(problem), "code", is_repair=True)
+        pairs = [(block.language, block.code) for block in found]
+        exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
+        outcome = "execution succeeded" if exit_code == 0 else "execution failed"
+        text = f"exitcode: {exit_code} ({outcome})\nCode output: {logs}"
+        return Reply(True, Message.from_dict(text), "code", is_repair=exit_code != 0)
+    return NEXT
+
+
+def is_meant_to_run(block: CodeBlock) -> bool:
+    """Whether a block is tagged with a language that runs. Data, prose and untagged blocks are not for running."""
+    return bool(block.language) and block.language not in _NOT_CODE
+
+
+def _latest(talk: Talk, config: CodeConfig) -> list[Message]:
+    """The messages that may hold code to run, newest first."""
+    if config.last_n_messages != "auto":
+        return talk.messages[: -config.last_n_messages - 1 : -1]
+    received: list[Message] = []
+    for spoken, message in zip(reversed(talk.spoken), reversed(talk.messages), strict=True):
+        if spoken:
+            break
+        received.append(message)
+    return received
+
+
+def _why_not_run(message: Message, blocks: list[CodeBlock]) -> str | None:
+    """What the model is told when none of its code may run, or `None` when it may."""
+    if not message.is_complete:
+        cut = _CUT_OFF[message.finish_reason or "interrupted"]
+        return f"{cut}, so none of its code was run. Send the code again, complete, and shorter if need be."
+    if not all(block.closed for block in blocks):
+        return "A code block is not closed with its fence, so none of the code was run. Send the complete code again."
+    for number, block in enumerate(blocks, 1):
+        error = python_error(block.code) if block.is_python else None
+        if error is not None:
+            return (
+                f"Code block {number} is not valid Python: {error}. None of the code was run. If the code contains "
+                "``` itself, use a longer fence. Send the complete code again."
+            )
+    return None
+
+
+# -- A model -----------------------------------------------------------------------------------------------------
+
+
+async def reply_by_model(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Reply:
+    """What the agent's model says."""
+    if agent.model is None:
+        return NEXT
+    run = await ThisRun()
+    request = ModelRequest([*agent.system_wire(), *talk.wire], agent.request_options)
+    reply = await Complete(run.log.key_of(agent), agent.model, request)
+    return _said(reply)
+
+
+def _said(reply: ModelReply) -> Reply:
+    ends = None
+    if reply.finish_reason == "content_filter":
+        ends = Ending(EndedBy.FILTERED, "the provider filtered the reply; nothing in it was run")
+    return Reply(
+        True,
+        reply.to_message(),
+        "model",
+        ends_after=ends,
+        usage=reply.usage,
+        model=reply.model,
+        replayed=reply.replayed,
+    )
+
+
+def cut_off_notice(talk: Talk) -> str | None:
+    """What an agent without anything else to say answers to a message that was cut off."""
+    message = talk.messages[-1] if talk.messages else None
+    if message is None or message.finish_reason != "length":
+        return None
+    return f"{_CUT_OFF['length']}. Continue from where it stopped, or say it shorter."

@@ -1,0 +1,577 @@
+"""The agent that everything else is made of: it remembers its talks and asks its reply functions what to say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from jupyter_agents.agents import code_running, reply_functions
+from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.faces import Core, call, call_hook, core_of, faces, is_overridden
+from jupyter_agents.agents.history import History, Talk
+from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.budget import Budget
+from jupyter_agents.conversation import ChatResult, Limits, TurnLoop, check_people, hold_chat, open_run
+from jupyter_agents.drive import Run, ThisRun
+from jupyter_agents.effects import Ask, Emit
+from jupyter_agents.errors import ConfigurationError, InvalidMessageError
+from jupyter_agents.events import EventLog, HistorySet, MessageSent
+from jupyter_agents.human.base import HumanInput, Prompt
+from jupyter_agents.messages import Message
+from jupyter_agents.models.base import Model
+from jupyter_agents.replies import Reply, ReplyFunction, matches
+from jupyter_agents.termination import Condition, HumanInputMode, is_terminate
+from jupyter_agents.tools import call_function
+
+_MODES = ("ALWAYS", "TERMINATE", "NEVER")
+
+
+class ResponsiveAgent:
+    """An agent that answers what it receives: by a person, by functions, by running code, by a model, in this order.
+
+    The positional arguments and their defaults are those of the classic `ResponsiveAgent`. `human` is who answers
+    for this agent (otherwise: whoever sits at this notebook), `description` tells other agents what it is for.
+
+    Code runs in this kernel and without asking unless `code_execution_config` says otherwise: `False` switches it
+    off, `{"policy": "ask"}` asks for every block. Other keys: `work_dir`, `timeout` (seconds), `last_n_messages`
+    (a number, or `"auto"` for all since the agent last spoke), `executor`.
+
+    >>> from jupyter_agents.testing import ScriptedModel
+    >>> a = ResponsiveAgent("a", human_input_mode="NEVER", llm_config=ScriptedModel(["Hello!"]))
+    >>> a.generate_reply(messages=[{"role": "user", "content": "Hi"}])
+    'Hello!'
+    """
+
+    MAX_CONSECUTIVE_AUTO_REPLY = 100
+
+    def __init__(
+        self,
+        name: str,
+        system_message: str = "You are a helpful AI Assistant.",
+        is_termination_msg: Callable[[dict[str, Any]], bool] | None = None,
+        max_consecutive_auto_reply: int | None = None,
+        human_input_mode: HumanInputMode = "TERMINATE",
+        function_map: Mapping[str, Callable[..., Any]] | None = None,
+        code_execution_config: Mapping[str, Any] | bool | None = None,
+        llm_config: Mapping[str, Any] | Model | bool | None = None,
+        default_auto_reply: str | dict[str, Any] | None = "",
+        *,
+        description: str | None = None,
+        human: HumanInput | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigurationError(f"Cannot name an agent {name!r}: give it a name with at least one character.")
+        if human_input_mode not in _MODES:
+            raise ConfigurationError(
+                f"Cannot use human_input_mode={human_input_mode!r}: it must be one of {', '.join(_MODES)}."
+            )
+        self.name = name
+        self.description = description
+        self.human_input_mode: HumanInputMode = human_input_mode
+        self.is_termination_msg = is_termination_msg or _is_terminate
+        self.default_auto_reply = default_auto_reply
+        self.human = human
+        self.code_config = CodeConfig.from_classic(code_execution_config)
+        self._model_config = ModelConfig.from_classic(llm_config)
+        self._system_message = system_message
+        limit = max_consecutive_auto_reply
+        self._limit = self.MAX_CONSECUTIVE_AUTO_REPLY if limit is None else limit
+        self._limits: dict[Any, int] = {}
+        self._counters: dict[Any, int] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._histories: dict[Any, History] = {}
+        self._replies_to: dict[Any, bool] = {}
+        self._reply_functions: list[ReplyFunction] = []
+        self._chosen: Reply | None = None
+        self.announced_in: EventLog | None = None
+        if function_map:
+            self.register_function(function_map)
+        for function in reversed(_BUILT_IN):
+            self.register_auto_reply([_is_someone, None], function)
+
+    def __repr__(self) -> str:
+        model = self.model
+        facts = [f"{self.name!r}", f"human_input_mode={self.human_input_mode!r}"]
+        facts.append("no model" if model is None else f"model={model!r}")
+        if self.code_config is not None:
+            facts.append(f"code={self.code_config.policy!r}")
+        if self._functions:
+            facts.append(f"functions={sorted(self._functions)!r}")
+        return f"{type(self).__name__}({', '.join(facts)})"
+
+    # -- What it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def system_message(self) -> str:
+        """The instructions to the agent's model."""
+        return self._system_message
+
+    def update_system_message(self, system_message: str) -> None:
+        """Give other instructions from the next model call on."""
+        self._system_message = system_message
+
+    @property
+    def model(self) -> Model | None:
+        """The model that speaks for the agent, or `None`."""
+        return self._model_config.model
+
+    @property
+    def llm_config(self) -> dict[str, Any] | bool:
+        """The inference settings as given (a copy), or `False` where no model speaks for the agent."""
+        return self._model_config.to_classic()
+
+    @property
+    def request_options(self) -> Mapping[str, Any]:
+        """The inference settings that go into every request."""
+        return self._model_config.options
+
+    @property
+    def function_map(self) -> dict[str, Callable[..., Any]]:
+        """The functions that the agent executes for others (a copy)."""
+        return dict(self._functions)
+
+    @property
+    def asks_session_human(self) -> bool:
+        """Whether prompts go to a person through `human`, not through an override of `get_human_input`."""
+        return not is_overridden(self, "get_human_input")
+
+    def system_wire(self) -> list[dict[str, Any]]:
+        """The instructions as a server is sent them."""
+        return [{"content": self._system_message, "role": "system"}] if self._system_message else []
+
+    # -- What it remembers ---------------------------------------------------------------------------------------
+
+    @property
+    def chat_messages(self) -> defaultdict[Any, list[dict[str, Any]]]:
+        """The messages exchanged with each other agent, as classic dictionaries; copies, made at every look.
+
+        For an agent with whom there was no talk it is an empty list.
+        """
+        found = {other: [dict(one) for one in history.to_dicts()] for other, history in self._histories.items()}
+        return defaultdict(list, found)
+
+    _oai_messages = chat_messages  # the name by which subclasses in the classic notebooks read it
+
+    @staticmethod
+    def _message_to_dict(message: Any) -> dict[str, Any]:
+        """A message as a dictionary; subclasses in the classic notebooks call it."""
+        return dict(message) if isinstance(message, Mapping) else Message.from_dict(message).to_dict()
+
+    def last_message(self, agent: Any = None) -> dict[str, Any] | None:
+        """The last message exchanged with an agent, or with the only one; `None` before any conversation.
+
+        Raises `ValueError` when there were several and none is named.
+        """
+        if agent is None:
+            if len(self._histories) > 1:
+                names = ", ".join(sorted(other.name for other in self._histories))
+                raise ValueError(
+                    f"Cannot tell which last message is meant: {self.name!r} talked with {names}. Name one."
+                )
+            agent = next(iter(self._histories), None)
+        history = self._histories.get(agent)
+        messages = history.to_dicts() if history is not None else []
+        return messages[-1] if messages else None
+
+    def clear_history(self, agent: Any = None) -> None:
+        """Forget the talk with one agent, or with all."""
+        for other in [agent] if agent is not None else list(self._histories):
+            self._histories.pop(other, None)
+
+    def reset(self) -> None:
+        """Forget all talks and counters, and bring every reply function's configuration back to its initial state."""
+        self.clear_history()
+        self._counters.clear()
+        self._replies_to.clear()
+        for entry in self._reply_functions:
+            entry.reset()
+
+    def log_with(self, other: Any) -> EventLog | None:
+        """The log that holds the talk with another agent."""
+        history = self._histories.get(other)
+        return history.log if history is not None else None
+
+    async def attach(self, run: Run, other: Any) -> History:
+        """Remember the talk with another agent from this run's log on, carrying over what is remembered already."""
+        history = self._histories.get(other)
+        if history is None or history.log is not run.log:
+            me, you = run.log.key_of(self), run.log.key_of(other)
+            carried = history.pairs() if history is not None else ()
+            history = History(run.log, me, you)
+            self._histories[other] = history
+            await Emit(HistorySet(run.chat, me, you, carried))
+        return history
+
+    # -- Counting automatic replies ------------------------------------------------------------------------------
+
+    def max_consecutive_auto_reply(self, sender: Any = None) -> int:
+        """How many automatic replies a sender gets in a row."""
+        return self._limits.get(sender, self._limit)
+
+    def update_max_consecutive_auto_reply(self, value: int, sender: Any = None) -> None:
+        """Change that limit, for one sender or for all."""
+        if sender is None:
+            self._limit = value
+            self._limits.clear()
+        else:
+            self._limits[sender] = value
+
+    def reset_consecutive_auto_reply_counter(self, sender: Any = None) -> None:
+        """Count anew, for one sender or for all."""
+        if sender is None:
+            self._counters.clear()
+        else:
+            self._counters[sender] = 0
+
+    def auto_replies_to(self, sender: Any) -> int:
+        """How many automatic replies a sender has had in a row."""
+        return self._counters.get(sender, 0)
+
+    def count_auto_reply(self, sender: Any, *, starts_anew: bool) -> None:
+        """Count one more automatic reply, or begin at 0."""
+        self._counters[sender] = 0 if starts_anew else self.auto_replies_to(sender) + 1
+
+    def replies_to(self, sender: Any) -> bool:
+        """Whether the agent answers what this sender says, when nobody asks it to."""
+        return self._replies_to.get(sender, False)
+
+    def expect(self, sender: Any) -> None:
+        """Answer what this sender says from now on, and count automatic replies to it anew."""
+        self._replies_to[sender] = True
+        self._counters[sender] = 0
+
+    def stop_reply_at_receive(self, sender: Any = None) -> None:
+        """Do not answer this sender (or anyone) of one's own accord from now on."""
+        if sender is None:
+            self._replies_to.clear()
+        else:
+            self._replies_to[sender] = False
+
+    # -- The reply chain -----------------------------------------------------------------------------------------
+
+    def register_auto_reply(
+        self,
+        trigger: Any,
+        reply_func: Callable[..., Any],
+        position: int = 0,
+        config: Any = None,
+        reset_config: Callable[[Any], None] | None = None,
+    ) -> None:
+        """Add a reply function `(recipient, messages, sender, config) -> (final, reply)`, plain or async.
+
+        It is asked when the sender matches `trigger`: a class, an agent, a name, a function of the sender, a list of
+        these (with `None` for no sender). The one registered last is asked first; `position` 1 is right after the
+        first. `final=True` with no reply ends the chat. A dictionary, list or set as `config` is copied, and brought
+        back by `reset`; other objects are reset by `reset_config(config)` only.
+        """
+        self._reply_functions.insert(position, ReplyFunction(trigger, reply_func, config, reset_config))
+
+    register_reply = register_auto_reply
+
+    async def reply_to(self, sender: Any) -> Reply:
+        """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed."""
+        if not is_overridden(self, "generate_reply"):
+            return await self.choose_reply(None, sender)
+        self._chosen = None
+        given = await call_hook(self, "generate_reply", sender=sender)
+        chosen = cast(Reply | None, self._chosen)
+        if chosen is not None and chosen.to_classic() == given:
+            return chosen  # the override passes on what the chain chose, which knows why and from whom
+        return Reply.from_classic(True, given)
+
+    async def choose_reply(self, talk: Talk | None, sender: Any, exclude: Iterable[Any] = ()) -> Reply:
+        """Ask the reply functions one after another; the first final reply, or the default one."""
+        if talk is None:
+            talk = self._histories.get(sender) or Talk()
+        excluded = list(exclude)
+        for entry in list(self._reply_functions):
+            if any(_is_same(entry.function, one) for one in excluded) or not matches(entry.trigger, sender):
+                continue
+            reply = await self._ask(entry, talk, sender)
+            if reply.final:
+                return reply
+        notice = reply_functions.cut_off_notice(talk) if self.default_auto_reply == "" else None
+        if notice is not None:
+            return Reply(True, Message(notice), is_repair=True)
+        return Reply.from_classic(True, self.default_auto_reply)
+
+    async def _ask(self, entry: ReplyFunction, talk: Talk, sender: Any) -> Reply:
+        built_in = _REPLY_CORES.get(entry.function)
+        if built_in is not None and entry.config is None:
+            if not talk.messages:
+                raise InvalidMessageError(
+                    f"Cannot generate a reply: {self.name!r} has no message to answer. Send it one, or pass messages=[…]."
+                )
+            return await built_in(self, talk, sender)
+        args, kwargs = entry.arguments(self, talk.to_dicts(), sender)
+        answer = await call(entry.function, *args, **kwargs)
+        try:
+            final, reply = answer
+        except (TypeError, ValueError):
+            name = getattr(entry.function, "__name__", repr(entry.function))
+            raise ConfigurationError(
+                f"Cannot use the answer of reply function {name!r}: it gave {answer!r}. Return a pair (final, reply)."
+            ) from None
+        return Reply.from_classic(bool(final), reply)
+
+    async def _generate_reply(
+        self,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        sender: Any = None,
+        exclude: Sequence[Any] | None = None,
+    ) -> str | dict[str, Any] | None:
+        """The reply to `messages`, or to what `sender` said last; `None` when the agent would end the chat.
+
+        Reply functions in `exclude` are not asked, so that a reply function can ask the others.
+        """
+        if messages is None and sender is None:
+            raise InvalidMessageError("Cannot generate a reply: neither messages nor a sender is given. Give one.")
+        talk = Talk.from_dicts(messages) if messages is not None else None
+        self._chosen = await self.choose_reply(talk, sender, exclude or ())
+        return self._chosen.to_classic()
+
+    generate_reply, a_generate_reply = faces(_generate_reply)
+
+    # -- Speaking ------------------------------------------------------------------------------------------------
+
+    async def _generate_init_message(self, **context: Any) -> str | dict[str, Any]:
+        """The opening message of `initiate_chat`, from its keyword arguments: `message`. An override point."""
+        if "message" not in context:
+            raise ConfigurationError("Cannot begin a chat: there is no message. Pass message='…' to initiate_chat.")
+        message: str | dict[str, Any] = context["message"]
+        return message
+
+    generate_init_message, a_generate_init_message = faces(_generate_init_message)
+
+    async def _initiate_chat(
+        self,
+        recipient: Any,
+        clear_history: bool = True,
+        silent: bool = False,
+        *,
+        max_turns: int | None = None,
+        termination: Condition | None = None,
+        budget: Budget | None = None,
+        **context: Any,
+    ) -> ChatResult:
+        """Begin a chat with another agent and hold it to its end.
+
+        `message` (a text or a message dictionary) opens it; other keyword arguments go to `generate_init_message`.
+        `max_turns` counts round trips, `termination` is a condition, `budget` covers nested chats too. `silent`
+        shows nothing. With `clear_history=False` both go on from what they remember.
+
+        Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
+        """
+        for one, other in ((self, recipient), (recipient, self)):
+            one.expect(other)
+            if clear_history:
+                one.clear_history(other)
+        message = await call_hook(self, "generate_init_message", **context)
+        limits = Limits(max_turns, termination, budget)
+        return await self._hold(recipient, message, limits, request_reply=None, silent=silent)
+
+    initiate_chat, a_initiate_chat = faces(_initiate_chat)
+
+    async def _send(
+        self, message: Any, recipient: Any, request_reply: bool | None = None, silent: bool = False
+    ) -> ChatResult:
+        """Say something to another agent, who answers if `request_reply` is true or the two are in a chat already.
+
+        The chat goes on until it ends; so this continues an earlier one. Raises `InvalidMessageError` before
+        anything is remembered.
+        """
+        return await self._hold(recipient, message, Limits(), request_reply=request_reply, silent=silent)
+
+    send, a_send = faces(_send)
+
+    async def _hold(
+        self, recipient: Any, message: Any, limits: Limits, *, request_reply: bool | None, silent: bool
+    ) -> ChatResult:
+        first = Reply(True, await _prepared(message, recipient))
+        parent = await ThisRun()
+        run = await open_run(self.log_with(recipient), silent=silent, budget=limits.budget)
+        if request_reply or (request_reply is None and recipient.replies_to(self)):
+            speakers = [recipient, self] if self.replies_to(recipient) and limits.max_turns != 1 else [recipient]
+            check_people(speakers, run)
+        talk = TurnLoop(run, limits, silent=silent).talk(self, recipient, first, request_reply)
+        return await hold_chat(self, recipient, talk, run, parent.chat if parent.depth else None)
+
+    async def _receive(
+        self, message: Any, sender: Any, request_reply: bool | None = None, silent: bool = False
+    ) -> ChatResult:
+        """Take a message as if `sender` had sent it, without the sender remembering it, and answer as `send` says."""
+        prepared = await _prepared(message, self)
+        first = Reply(True, prepared)
+        parent = await ThisRun()
+        run = await open_run(self.log_with(sender), silent=silent, budget=None)
+
+        async def talk() -> Any:
+            await self.attach(run, sender)
+            await sender.attach(run, self)
+            keys = run.log.key_of(sender), run.log.key_of(self)
+            await Emit(MessageSent(run.chat, *keys, prepared, silent=silent, held_by="recipient"))
+            return await TurnLoop(run, Limits(), silent=silent).go_on(sender, self, first, request_reply)
+
+        return await hold_chat(sender, self, talk(), run, parent.chat if parent.depth else None)
+
+    receive, a_receive = faces(_receive)
+
+    # -- What a subclass may override ----------------------------------------------------------------------------
+
+    async def _get_human_input(self, prompt: str) -> str:
+        """A person's answer to a prompt: text, `""` to skip, `exit` to end the chat. An override point."""
+        run = await ThisRun()
+        answer = await Ask(run.log.key_of(self), Prompt(prompt, agent=self.name), self.human)
+        return "exit" if answer.action == "stop" else answer.text
+
+    get_human_input, a_get_human_input = faces(_get_human_input)
+
+    async def _execute_function(self, func_call: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+        """Call a registered function with a model's arguments; whether it succeeded, and the message with its result.
+
+        An override point. Errors are results too: the model can mend them.
+        """
+        name = str(func_call.get("name", ""))
+        ok, content = await call_function(self._functions, name, str(func_call.get("arguments") or ""))
+        return ok, {"name": name, "role": "function", "content": content}
+
+    execute_function, a_execute_function = faces(_execute_function)
+
+    async def _run_code(self, code: str, **kwargs: Any) -> tuple[int, str, None]:
+        """Run code as it is, without asking: exit code, what it printed, and `None`. An override point.
+
+        Keyword arguments: `lang` (`"python"` unless given), and the keys of `code_execution_config`.
+        """
+        return await code_running.run_code(self, code, **kwargs)
+
+    run_code, a_run_code = faces(_run_code)
+
+    async def _execute_code_blocks(self, code_blocks: Sequence[tuple[str, str]]) -> tuple[int, str]:
+        """Run `(language, code)` blocks in order until one fails: its exit code and all output. An override point.
+
+        The approval policy is asked about each block.
+        """
+        return await code_running.execute_code_blocks(self, code_blocks)
+
+    execute_code_blocks, a_execute_code_blocks = faces(_execute_code_blocks)
+
+    def register_function(self, function_map: Mapping[str, Callable[..., Any] | None]) -> None:
+        """Add functions (plain, async or bound methods) that the agent executes when a model calls them by name.
+
+        `None` in place of a function removes it.
+        """
+        for name, function in function_map.items():
+            if function is None:
+                self._functions.pop(name, None)
+            elif callable(function):
+                self._functions[name] = function
+            else:
+                raise ConfigurationError(f"Cannot register function {name!r}: {function!r} cannot be called.")
+
+    # -- The built-in reply functions, in their classic form ------------------------------------------------------
+
+    async def _check_termination_and_human_reply(
+        self, messages: Any = None, sender: Any = None, config: Any = None
+    ) -> tuple[bool, Any]:
+        """Ask a person, or end the chat, as `human_input_mode` and the limits say."""
+        return await self._classic(reply_functions.reply_by_human, messages, sender)
+
+    check_termination_and_human_reply, a_check_termination_and_human_reply = faces(_check_termination_and_human_reply)
+
+    async def _generate_function_call_reply(
+        self, messages: Any = None, sender: Any = None, config: Any = None
+    ) -> tuple[bool, Any]:
+        """Answer a legacy function call with its result."""
+        return await self._classic(reply_functions.reply_by_function, messages, sender)
+
+    generate_function_call_reply, a_generate_function_call_reply = faces(_generate_function_call_reply)
+
+    async def _generate_tool_calls_reply(
+        self, messages: Any = None, sender: Any = None, config: Any = None
+    ) -> tuple[bool, Any]:
+        """Answer tool calls with their results."""
+        return await self._classic(reply_functions.reply_by_tools, messages, sender)
+
+    generate_tool_calls_reply, a_generate_tool_calls_reply = faces(_generate_tool_calls_reply)
+
+    async def _generate_code_execution_reply(
+        self, messages: Any = None, sender: Any = None, config: Any = None
+    ) -> tuple[bool, Any]:
+        """Answer code with the result of running it. `config` may replace the agent's `code_execution_config`."""
+        other = CodeConfig.from_classic(config) if config is not None else None
+        talk = Talk.from_dicts(messages) if messages is not None else self._histories.get(sender) or Talk()
+        reply = await reply_functions.reply_by_code(self, talk, sender, other)
+        return reply.final, reply.to_classic()
+
+    generate_code_execution_reply, a_generate_code_execution_reply = faces(_generate_code_execution_reply)
+
+    async def _generate_oai_reply(
+        self, messages: Any = None, sender: Any = None, config: Any = None
+    ) -> tuple[bool, Any]:
+        """Answer with what the model says."""
+        return await self._classic(reply_functions.reply_by_model, messages, sender)
+
+    generate_oai_reply, a_generate_oai_reply = faces(_generate_oai_reply)
+
+    async def _classic(self, core: Core[..., Reply], messages: Any, sender: Any) -> tuple[bool, Any]:
+        talk = Talk.from_dicts(messages) if messages is not None else self._histories.get(sender) or Talk()
+        if not talk.messages:
+            return False, None
+        reply = await core(self, talk, sender)
+        return reply.final, reply.to_classic()
+
+
+def _is_same(function: Any, other: Any) -> bool:
+    """Whether two reply functions are the same one; the two faces of a method are."""
+    return bool(function == other) or (core_of(function) is not None and core_of(function) is core_of(other))
+
+
+def _is_someone(sender: Any) -> bool:
+    return sender is not None
+
+
+_BUILT_IN: tuple[Callable[..., Any], ...] = (
+    ResponsiveAgent.check_termination_and_human_reply,
+    ResponsiveAgent.generate_function_call_reply,
+    ResponsiveAgent.generate_tool_calls_reply,
+    ResponsiveAgent.generate_code_execution_reply,
+    ResponsiveAgent.generate_oai_reply,
+)
+_REPLY_CORES: dict[Any, Core[..., Reply]] = dict(
+    zip(
+        _BUILT_IN,
+        (
+            reply_functions.reply_by_human,
+            reply_functions.reply_by_function,
+            reply_functions.reply_by_tools,
+            reply_functions.reply_by_code,
+            reply_functions.reply_by_model,
+        ),
+        strict=True,
+    )
+)
+
+
+def _is_terminate(message: Mapping[str, Any]) -> bool:
+    return is_terminate(Message.from_dict(message).text)
+
+
+async def _prepared(message: Any, recipient: Any) -> Message:
+    """A message as it is said: a callable content is called with the message's context, a template is filled in.
+
+    Text is a template only where the recipient's model is configured with `allow_format_str_template`.
+    """
+    if not isinstance(message, Mapping):
+        return Message.from_dict(message)
+    context, content = message.get("context"), message.get("content")
+    if callable(content):
+        content = await call(content, context or {})
+    elif isinstance(content, str) and context and _fills_templates(recipient):
+        content = content.format(**context)
+    return Message.from_dict({**message, "content": content})
+
+
+def _fills_templates(recipient: Any) -> bool:
+    config = getattr(recipient, "llm_config", None)
+    return isinstance(config, Mapping) and bool(config.get("allow_format_str_template"))

@@ -1,0 +1,84 @@
+"""What a chat may spend, and the ledger that counts it for the chat and all chats nested in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+from jupyter_agents.messages import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits on a chat and everything nested in it. `None` is no limit.
+
+    `turns` counts replies of agents, `model_calls` requests to models (replayed ones too), `tokens` those that
+    the servers reported or that were estimated.
+
+    >>> Budget(model_calls=20)
+    Budget(turns=None, model_calls=20, tokens=None)
+    """
+
+    turns: int | None = None
+    model_calls: int | None = None
+    tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None and (not isinstance(value, int) or value < 0):
+                raise ValueError(
+                    f"Cannot use {one.name}={value!r} as a budget: give a whole number of at least 0, or None."
+                )
+
+
+class BudgetSpent(Exception):
+    """Raised inside a conversation when the next step would exceed a budget. The chat ends in order, it does not fail."""
+
+
+@dataclass
+class Ledger:
+    """What has been spent. Reserving comes before spending, so that a limit is never overshot by a call.
+
+    Tokens are the exception: their number is known only after a call, so the call that crosses the limit is the last.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    parent: Ledger | None = None
+    turns: int = 0
+    model_calls: int = 0
+    tokens: int = 0
+
+    def reserve_turn(self) -> None:
+        """Count a turn about to begin. Raises `BudgetSpent` where there is none left."""
+        self._reserve("turns")
+
+    def reserve_model_call(self) -> None:
+        """Count a model call about to be made. Raises `BudgetSpent` where no call or no token is left."""
+        for ledger in self._lineage():
+            ledger._check("tokens")
+        self._reserve("model_calls")
+
+    def spend(self, usage: Usage | None) -> None:
+        """Count the tokens of a call. Unknown usage counts nothing."""
+        for ledger in self._lineage():
+            ledger.tokens += (usage and usage.total_tokens) or 0
+
+    def _reserve(self, what: str) -> None:
+        lineage = self._lineage()
+        for ledger in lineage:
+            ledger._check(what)
+        for ledger in lineage:
+            setattr(ledger, what, getattr(ledger, what) + 1)
+
+    def _check(self, what: str) -> None:
+        limit, spent = getattr(self.budget, what), getattr(self, what)
+        if limit is not None and spent >= limit:
+            raise BudgetSpent(f"the budget of {limit} {what.replace('_', ' ')} is spent")
+
+    def _lineage(self) -> list[Ledger]:
+        found: list[Ledger] = []
+        ledger: Ledger | None = self
+        while ledger is not None:
+            found.append(ledger)
+            ledger = ledger.parent
+        return found

@@ -1,0 +1,296 @@
+"""The turn loop: two agents talk until one of them has nothing to say, a limit is reached, or a person stops it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jupyter_agents.budget import Budget, BudgetSpent, Ledger
+from jupyter_agents.drive import Run, ThisRun, Within
+from jupyter_agents.effects import Emit
+from jupyter_agents.errors import ChatInterrupted, NoHumanError
+from jupyter_agents.events import ChatEnded, ChatStarted, EventLog, HumanAnswered, MessageSent, ModelAnswered, Noted
+from jupyter_agents.messages import Message, Usage
+from jupyter_agents.replies import Reply
+from jupyter_agents.termination import ChatEnds, Condition, EndedBy, Ending
+
+_REPEATS = 5
+"""So many identical replies of both sides in a row are a loop. Calls do not count: a tool may be polled."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a chat besides its agents. `max_turns` counts round trips: one message each way."""
+
+    max_turns: int | None = None
+    termination: Condition | None = None
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True)
+class ChatResult:
+    """A chat as far as it got: who said what, why it ended, and what it cost.
+
+    Everything is read from the event log, which may go on to grow: a result shows the chat as it was when it ended.
+    """
+
+    ended_by: EndedBy
+    detail: str = ""
+    log: EventLog = field(default_factory=EventLog, repr=False)
+    chat: int = 0
+    first: int = 0
+    last: int = 0
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages in order, each with the `name` of its speaker; roles as the initiator sees them."""
+        said = self._events(MessageSent)
+        initiator = said[0].sender if said else ""
+        return [_as_history(event, initiator) for event in said]
+
+    @property
+    def chat_history(self) -> list[dict[str, Any]]:
+        """The same, under the classic name."""
+        return self.messages
+
+    @property
+    def summary(self) -> str:
+        """The last message that has words, without the word that ended the chat."""
+        texts = [event.message.text for event in self._events(MessageSent)]
+        last = next((text for text in reversed(texts) if text.strip()), "")
+        return last.replace("TERMINATE", "").rstrip()
+
+    @property
+    def human_input(self) -> list[str]:
+        """What people said; their word on running code is not in it."""
+        return [event.text for event in self._events(HumanAnswered) if event.action == "reply"]
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all model calls of the chat and of the chats nested in it; replayed calls are not counted."""
+        total = Usage()
+        for event in self._calls():
+            if event.usage is not None and not event.replayed:
+                total = total + event.usage
+        return total
+
+    @property
+    def model_calls(self) -> int:
+        """How many calls to models there were, replayed ones included."""
+        return len(self._calls())
+
+    def __len__(self) -> int:
+        return len(self._events(MessageSent))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        facts = [_count(len(self), "message"), f"ended by {self.ended_by}", _count(self.model_calls, "model call")]
+        tokens = self.usage.total_tokens
+        return f"<ChatResult: {', '.join(facts)}{f', {tokens:,} tokens' if tokens is not None else ''}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from jupyter_agents.session import current_session
+
+        render = current_session().render
+        return render(self) if render is not None else {"text/plain": repr(self)}
+
+    def _calls(self) -> list[ModelAnswered]:
+        return self._events(ModelAnswered, nested=True)
+
+    def _events(self, kind: type[Any], *, nested: bool = False) -> list[Any]:
+        chats = {self.chat}
+        found = []
+        for entry in self.log.entries[self.first : self.last]:
+            event = entry.event
+            if isinstance(event, ChatStarted) and event.parent in chats:
+                chats.add(event.chat)
+            if isinstance(event, kind) and event.chat in (chats if nested else (self.chat,)):
+                found.append(event)
+        return found
+
+
+def _as_history(event: MessageSent, initiator: str) -> dict[str, Any]:
+    role = event.message.role or ("assistant" if event.sender == initiator or event.message.calls else "user")
+    return {"role": role, "name": event.sender} | event.message.to_dict() | {"role": role}
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+# -- Opening and closing a chat ----------------------------------------------------------------------------------
+
+
+async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None) -> Run:
+    """The run of a new chat: nested in the one that is being driven, or a root chat on its own (or on `log`)."""
+    here = await ThisRun()
+    if here.depth:
+        ledger = Ledger(budget, here.ledger) if budget else here.ledger
+        run = replace(here, ledger=ledger, chat=here.log.new_chat(), depth=here.depth + 1)
+    else:
+        log = log or EventLog()
+        recording = here.session.find_recording()
+        run = Run(
+            log,
+            Ledger(budget or Budget()),
+            here.listeners or tuple(here.session.make_listeners()),
+            here.session,
+            recording.conversation() if recording is not None else None,
+            log.new_chat(),
+            depth=1,
+        )
+    return replace(run, listeners=()) if silent else run
+
+
+async def hold_chat(
+    initiator: Any, recipient: Any, talk: Coroutine[Any, Any, Ending], run: Run, parent: int | None
+) -> ChatResult:
+    """Drive a talk to its end, whatever that is; what came of it.
+
+    Failures raise, with what was said as their `result`; an interrupt raises `ChatInterrupted`.
+    """
+    first, log = len(run.log), run.log
+
+    async def to_the_end() -> ChatResult:
+        await Emit(ChatStarted(run.chat, log.key_of(initiator), log.key_of(recipient), parent))
+        if run.depth == 1 and run.tape is not None and run.tape.provenance:
+            await Emit(Noted(run.chat, run.tape.provenance))
+        try:
+            ending = await _ending_of(talk)
+        except (KeyboardInterrupt, asyncio.CancelledError) as stop:
+            result = await close(Ending(EndedBy.INTERRUPTED))
+            if isinstance(stop, asyncio.CancelledError):
+                stop.result = result  # type: ignore[attr-defined]  # cancelling must stay cancelling
+                raise
+            raise ChatInterrupted(result) from None
+        except (Exception, SystemExit) as error:
+            result = await close(Ending(EndedBy.ERROR, f"{type(error).__name__}: {error}"))
+            with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
+                error.result = result  # type: ignore[union-attr]
+            raise
+        return await close(ending)
+
+    async def close(ending: Ending) -> ChatResult:
+        await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))
+        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log))
+
+    try:
+        result: ChatResult = await Within(run, to_the_end())
+        return result
+    finally:
+        if run.depth == 1 and run.tape is not None:
+            run.tape.close()
+
+
+async def _ending_of(talk: Coroutine[Any, Any, Ending]) -> Ending:
+    try:
+        return await talk
+    except ChatEnds as end:
+        return end.ending
+    except BudgetSpent as spent:
+        return Ending(EndedBy.BUDGET, str(spent))
+
+
+def check_people(agents: Iterable[Any], run: Run) -> None:
+    """Refuse to begin a chat that is certain to ask somebody who is not there, before a model is paid."""
+    if run.tape is not None and run.tape.replays_people:
+        return
+    for agent in agents:
+        if agent.human_input_mode != "ALWAYS" or not agent.asks_session_human:
+            continue
+        human = agent.human or run.session.find_human()
+        can_ask = getattr(human, "can_ask", None)
+        if human is None or (can_ask is not None and not can_ask()):
+            raise NoHumanError(
+                f"Cannot ask for human input: {agent.name!r} has human_input_mode='ALWAYS' and nobody is here to answer "
+                "(nbconvert, nbval or a script without a terminal?). Use human_input_mode='NEVER' or pass "
+                "human=ScriptedHuman([...])."
+            )
+
+
+# -- The loop ----------------------------------------------------------------------------------------------------
+
+
+class TurnLoop:
+    """One talk between two agents: send, ask for a reply, send it back, and so on."""
+
+    def __init__(self, run: Run, limits: Limits, *, silent: bool = False) -> None:
+        self.run, self.limits, self.silent = run, limits, silent
+        self._sent: list[Message] = []
+        self._repairs = 0
+
+    async def talk(self, sender: Any, recipient: Any, first: Reply, request_reply: bool | None) -> Ending:
+        """Send the first message and go on from there; why it ended.
+
+        `request_reply` is about the first message only; after it, each agent decides by `reply_at_receive`.
+        """
+        await self._send(sender, recipient, first)
+        return await self.go_on(sender, recipient, first, request_reply)
+
+    async def go_on(self, sender: Any, recipient: Any, said: Reply, request_reply: bool | None) -> Ending:
+        """The same, where the first message has been sent already."""
+        while True:
+            ending = said.ends_after or self._limit_reached()
+            if ending is not None:
+                return ending
+            if request_reply is False or (request_reply is None and not recipient.replies_to(sender)):
+                return Ending(EndedBy.NOT_REQUESTED)
+            request_reply = None
+            self.run.ledger.reserve_turn()
+            said = await recipient.reply_to(sender)
+            if said.message is None:
+                return said.ending
+            self._count_repair(said)
+            sender, recipient = recipient, sender
+            await self._send(sender, recipient, said)
+
+    async def _send(self, sender: Any, recipient: Any, said: Reply) -> None:
+        message, log = said.message or Message(""), self.run.log
+        await sender.attach(self.run, recipient)  # again and again: a reply function may clear the history
+        await recipient.attach(self.run, sender)
+        self._sent.append(message)
+        await Emit(
+            MessageSent(
+                self.run.chat,
+                log.key_of(sender),
+                log.key_of(recipient),
+                message,
+                said.origin,
+                self.silent,
+                usage=said.usage,
+                model=said.model,
+                replayed=said.replayed,
+            )
+        )
+
+    def _count_repair(self, said: Reply) -> None:
+        if said.is_repair:
+            self._repairs += 1
+        elif said.origin in ("code", "tool"):
+            self._repairs = 0
+        limit = self.run.session.settings.max_repairs
+        if self._repairs > limit:
+            raise ChatEnds(EndedBy.REPAIRS, f"{limit} failures in a row were not mended")
+
+    def _limit_reached(self) -> Ending | None:
+        sent, turns = self._sent, self.limits.max_turns
+        if turns is not None and len(sent) >= 2 * turns:
+            return Ending(EndedBy.MAX_TURNS, _count(turns, "turn"))
+        if len(sent) >= 2 and sent[-1].is_empty and sent[-2].is_empty:
+            return Ending(EndedBy.EMPTY_REPLIES)
+        if _is_loop(sent):
+            return Ending(EndedBy.REPETITION, f"both sides said the same {_REPEATS} times in a row")
+        reason = self.limits.termination and self.limits.termination(sent)
+        return Ending(EndedBy.CONDITION, reason) if reason else None
+
+
+def _is_loop(sent: list[Message]) -> bool:
+    if len(sent) < 2 * _REPEATS or sent[-1] != sent[-3] or any(one.calls for one in sent[-2:]):
+        return False
+    mine, yours = sent[-1 : -2 * _REPEATS : -2], sent[-2 : -2 * _REPEATS - 1 : -2]
+    return all(one == mine[0] for one in mine) and all(one == yours[0] for one in yours)

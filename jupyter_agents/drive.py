@@ -1,0 +1,348 @@
+"""The two drivers: they step a coroutine and perform the effects that it awaits.
+
+`drive` does it synchronously, `a_drive` on the running event loop. What an effect of a conversation means (which
+tape answers it, what is logged before and after) is written once, as coroutines that both drivers step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+import time
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from jupyter_agents.budget import Ledger
+from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Pause, Step, Tell
+from jupyter_agents.errors import ConfigurationError, ModelError, NoHumanError
+from jupyter_agents.events import (
+    CodeFinished,
+    CodeStarted,
+    Delta,
+    EventLog,
+    HumanAnswered,
+    HumanAsked,
+    Listener,
+    ModelAnswered,
+    ModelAsked,
+    ModelFailed,
+    Notice,
+    Waiting,
+)
+from jupyter_agents.session import Session, current_session
+
+if TYPE_CHECKING:
+    from jupyter_agents.executors.base import ExecutionResult
+    from jupyter_agents.human.base import Answer
+    from jupyter_agents.journal.recording import Tape
+    from jupyter_agents.models.base import ModelReply
+
+T = TypeVar("T")
+
+TICK = 0.2
+"""Seconds between two wake-ups of an idle wait. A kernel notices an interrupt only when its loop wakes up."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is."""
+
+    log: EventLog = field(default_factory=EventLog)
+    ledger: Ledger = field(default_factory=Ledger)
+    listeners: tuple[Listener, ...] = ()
+    session: Session = field(default_factory=current_session)
+    tape: Tape | None = None
+    chat: int = 0
+    depth: int = 0
+
+    def tell(self, what: Any) -> None:
+        """Let every listener know."""
+        for listener in self.listeners:
+            listener(what)
+
+
+current_run: ContextVar[Run | None] = ContextVar("jupyter_agents_run", default=None)
+
+
+class ThisRun(Effect[Run]):
+    """The run of the driver that performs this effect."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Within(Effect[T]):
+    """The value of a coroutine that is driven under another run: a chat nested in this one, or a new root chat."""
+
+    run: Run
+    coroutine: Coroutine[Any, Any, T]
+
+
+def drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
+    """Step a coroutine to its end, performing its effects in this thread; its value.
+
+    Without `run`, that of the driver which called us (through a tool or an override) is inherited.
+    """
+    with _driving(coroutine, run) as here:
+        reply, error = None, None
+        while True:
+            try:
+                wanted = coroutine.send(reply) if error is None else coroutine.throw(error)
+            except StopIteration as end:
+                return cast(T, end.value)
+            reply = error = None
+            try:
+                reply = _perform(wanted, here)
+            except BaseException as raised:  # noqa: BLE001 - the coroutine decides what an error or an interrupt means
+                error = _throwable(raised)
+
+
+async def a_drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
+    """The same on the running event loop. Futures of the loop pass through untouched."""
+    with _driving(coroutine, run) as here, _heartbeat(asyncio.get_running_loop()):
+        return await _steps(coroutine, here)
+
+
+@types.coroutine
+def _steps(coroutine: Coroutine[Any, Any, T], run: Run) -> Generator[Any, Any, T]:
+    reply, error = None, None
+    while True:
+        try:
+            wanted = coroutine.send(reply) if error is None else coroutine.throw(error)
+        except StopIteration as end:
+            return cast(T, end.value)
+        reply = error = None
+        try:
+            if isinstance(wanted, Effect):
+                reply = yield from _a_perform(wanted, run).__await__()
+            else:
+                reply = yield wanted
+        except GeneratorExit:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - see drive()
+            error = _throwable(raised)
+
+
+@contextmanager
+def _driving(coroutine: Coroutine[Any, Any, Any], run: Run | None) -> Iterator[Run]:
+    here = run or current_run.get() or Run()
+    token = current_run.set(here)
+    try:
+        yield here
+    finally:
+        coroutine.close()
+        current_run.reset(token)
+
+
+@contextmanager
+def _heartbeat(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Wake the loop every tick: ipykernel's interrupt handler schedules a callback, which does not wake it."""
+    beating = True
+
+    def beat() -> None:
+        if beating:
+            loop.call_later(TICK, beat)
+
+    beat()
+    try:
+        yield
+    finally:
+        beating = False
+
+
+def _throwable(error: BaseException) -> BaseException:
+    if not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError("a callback raised StopIteration")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+# -- Performing an effect ---------------------------------------------------------------------------------------
+
+
+def _perform(effect: Any, run: Run) -> Any:
+    if isinstance(effect, Step):
+        return effect.perform()
+    if isinstance(effect, CallTool):
+        return _call(effect)
+    if isinstance(effect, Pause):
+        return time.sleep(effect.seconds)
+    if isinstance(effect, Within):
+        return drive(effect.coroutine, effect.run)
+    operation = _OPERATIONS.get(type(effect))
+    if operation is not None:
+        return drive(operation(effect, run), run)
+    return _at_once(effect, run)
+
+
+async def _a_perform(effect: Any, run: Run) -> Any:
+    if isinstance(effect, Step):
+        return await effect.a_perform()
+    if isinstance(effect, CallTool):
+        value = (effect.a_function or effect.function)(*effect.args, **effect.kwargs)
+        return await value if inspect.isawaitable(value) else value
+    if isinstance(effect, Pause):
+        return await asyncio.sleep(effect.seconds)
+    if isinstance(effect, Within):
+        with _driving(effect.coroutine, effect.run):
+            return await _steps(effect.coroutine, effect.run)
+    operation = _OPERATIONS.get(type(effect))
+    if operation is not None:
+        return await _steps(operation(effect, run), run)
+    return _at_once(effect, run)
+
+
+def _at_once(effect: Any, run: Run) -> Any:
+    if isinstance(effect, Emit):
+        return run.tell(run.log.append(effect.event))
+    if isinstance(effect, Tell):
+        return run.tell(effect.notice) if run.listeners else None
+    if isinstance(effect, ThisRun):
+        return run
+    raise TypeError(
+        f"Cannot await {effect!r} in a synchronous call: it belongs to an event loop. "
+        "Use the `a_` method and `await` it, or make the callback an async function."
+    )
+
+
+def _call(effect: CallTool) -> Any:
+    value = effect.function(*effect.args, **effect.kwargs)
+    return _await_elsewhere(value) if inspect.isawaitable(value) else value
+
+
+# -- What the effects of a conversation mean --------------------------------------------------------------------
+
+
+async def _complete(effect: Complete, run: Run) -> ModelReply:
+    run.ledger.reserve_model_call()
+    await Emit(ModelAsked(run.chat, effect.agent, len(effect.request.messages)))
+    started = time.monotonic()
+    reply = run.tape and run.tape.replay(effect, chat=run.chat, agent=effect.agent)
+    if not reply:
+        reply = await _ask_model(effect, run)
+    run.ledger.spend(reply.usage)
+    seconds = time.monotonic() - started
+    await Emit(
+        ModelAnswered(run.chat, effect.agent, reply.finish_reason, reply.usage, reply.model, reply.replayed, seconds)
+    )
+    return reply
+
+
+async def _ask_model(effect: Complete, run: Run) -> ModelReply:
+    speaking = replace(run, listeners=(_Attributed(effect.agent, run),)) if run.listeners else run
+    try:
+        reply = await Within(speaking, effect.model.complete(effect.request))
+    except ModelError as error:
+        partial = getattr(getattr(error, "partial", None), "content", None) or ""
+        await Emit(ModelFailed(run.chat, effect.agent, str(error), partial))
+        raise
+    if run.tape:
+        run.tape.record(effect, reply, chat=run.chat, agent=effect.agent)
+    return reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Attributed:
+    """A listener that says whose words a notice holds: a model does not know who speaks."""
+
+    agent: str
+    run: Run
+
+    def __call__(self, what: Any) -> None:
+        self.run.tell(replace(what, agent=self.agent) if isinstance(what, Delta | Waiting) else what)
+
+
+async def _ask(effect: Ask, run: Run) -> Answer:
+    await Emit(HumanAsked(run.chat, effect.agent, effect.prompt.to_json()))
+    answer = run.tape and run.tape.replay(effect, chat=run.chat, agent=effect.agent)
+    if not answer:
+        human = effect.human or run.session.find_human()
+        if human is None:
+            raise NoHumanError(
+                f"Cannot ask for human input: nobody is there to answer {effect.agent!r}. "
+                "Use human_input_mode='NEVER' or pass human=ScriptedHuman([...])."
+            )
+        answer = await human.ask(effect.prompt)
+        if run.tape:
+            run.tape.record(effect, answer, chat=run.chat, agent=effect.agent)
+    await Emit(HumanAnswered(run.chat, effect.agent, answer.action, answer.text, answer.replayed))
+    return answer
+
+
+async def _execute(effect: Execute, run: Run) -> ExecutionResult:
+    await Emit(CodeStarted(run.chat, effect.agent, effect.block.language, effect.block.code))
+    result = await effect.executor.execute(effect.block)
+    await Emit(
+        CodeFinished(
+            run.chat, effect.agent, result.exit_code, result.status, result.text, len(result.outputs), result.seconds
+        )
+    )
+    return result
+
+
+_OPERATIONS: dict[type[Any], Callable[[Any, Run], Coroutine[Any, Any, Any]]] = {
+    Complete: _complete,
+    Ask: _ask,
+    Execute: _execute,
+}
+
+
+# -- Async callbacks under the synchronous driver ----------------------------------------------------------------
+
+
+def _await_elsewhere(awaitable: Awaitable[T]) -> T:
+    """The value of an async callback, awaited on a private loop: the loop of this thread may be running already.
+
+    The callback sees the caller's context variables. What is bound to the caller's loop cannot be awaited there.
+    """
+    task: asyncio.Future[T] | None = None
+    begun = threading.Event()
+    done = threading.Event()
+
+    async def awaited() -> T:
+        return await awaitable
+
+    def begin() -> None:
+        nonlocal task
+        task = loop.create_task(awaited(), context=context)
+        task.add_done_callback(lambda _: done.set())
+        begun.set()
+
+    loop, context = _private_loop(), contextvars.copy_context()
+    loop.call_soon_threadsafe(begin)
+    try:
+        while not done.wait(TICK):
+            pass
+    except BaseException:
+        begun.wait()
+        if task is not None:
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+    assert task is not None
+    try:
+        return task.result()
+    except RuntimeError as error:
+        if "different loop" in str(error) or "different event loop" in str(error):
+            raise ConfigurationError(
+                "Cannot await an object of this notebook's event loop in a synchronous call. "
+                "Use the `a_` method instead, with `await` (for example `await agent.a_initiate_chat(…)`)."
+            ) from error
+        raise
+
+
+@cache
+def _private_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="jupyter-agents-callbacks", daemon=True).start()
+    return loop
+
+
+__all__ = ["TICK", "Notice", "Run", "ThisRun", "Within", "a_drive", "current_run", "drive"]

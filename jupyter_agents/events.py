@@ -1,0 +1,282 @@
+"""What happens in a conversation, as data.
+
+Every event is a frozen dataclass of plain JSON values. The log (an `EventLog`) numbers them; it is the only
+state that a conversation has. What agents remember, what the page shows, usage and recordings are folds of it.
+Agents are named by their key in the log: their name, with `#2`, `#3`… where several agents share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
+
+from jupyter_agents.messages import Message, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of what a log holds. `chat` is the ordinal of the chat in the log: 0 for the root chat."""
+
+    kind: ClassVar[str] = "event"
+    chat: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, with the kind of event."""
+        return {"kind": self.kind} | {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStarted(Event):
+    """Two agents begin to talk. `parent` is the chat in which this one is nested."""
+
+    kind: ClassVar[str] = "chat_started"
+    initiator: str
+    recipient: str
+    parent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEnded(Event):
+    """A chat is over. `ended_by` is a value of `EndedBy`; `detail` says more, for a person."""
+
+    kind: ClassVar[str] = "chat_ended"
+    ended_by: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent(Event):
+    """A message went from one agent to another, and both remember it; only the recipient does when `held_by` says so.
+
+    `origin` says who made the words: a `model`, a `human`, `code` (a result), a `tool` (a result), or the
+    agent's own `program` (an opening message, a reply function, a default reply). `usage`, `replayed` and
+    `seconds` are of the model call behind it.
+    """
+
+    kind: ClassVar[str] = "message"
+    sender: str
+    recipient: str
+    message: Message
+    origin: Literal["model", "human", "code", "tool", "program"] = "program"
+    silent: bool = False
+    held_by: Literal["both", "recipient"] = "both"
+    usage: Usage | None = None
+    model: str | None = None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySet(Event):
+    """What an agent remembers of its talk with another begins anew, with `messages` as (spoken by the agent itself, message)."""
+
+    kind: ClassVar[str] = "history_set"
+    agent: str
+    counterpart: str
+    messages: tuple[tuple[bool, Message], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAsked(Event):
+    """An agent waits for its model. `messages` is the length of the request."""
+
+    kind: ClassVar[str] = "model_asked"
+    agent: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswered(Event):
+    """A model replied. `usage` is `None` when the server gave none."""
+
+    kind: ClassVar[str] = "model_answered"
+    agent: str
+    finish_reason: str
+    usage: Usage | None = None
+    model: str | None = None
+    replayed: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed(Event):
+    """A model did not answer usefully. `partial` is what had come of the reply."""
+
+    kind: ClassVar[str] = "model_failed"
+    agent: str
+    error: str
+    partial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanAsked(Event):
+    """A question went to a person. `prompt` is a `Prompt` as plain data."""
+
+    kind: ClassVar[str] = "human_asked"
+    agent: str
+    prompt: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HumanAnswered(Event):
+    """A person answered."""
+
+    kind: ClassVar[str] = "human_answered"
+    agent: str
+    action: str
+    text: str = ""
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CodeStarted(Event):
+    """A block begins to run."""
+
+    kind: ClassVar[str] = "code_started"
+    agent: str
+    language: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFinished(Event):
+    """A block has run, or was refused. `outputs` counts its rich outputs; the outputs themselves are on the page."""
+
+    kind: ClassVar[str] = "code_finished"
+    agent: str
+    exit_code: int
+    status: str
+    text: str = ""
+    outputs: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted(Event):
+    """A tool or function is called."""
+
+    kind: ClassVar[str] = "tool_started"
+    agent: str
+    name: str
+    arguments: str
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished(Event):
+    """A tool or function gave a value, or an error for the model to mend."""
+
+    kind: ClassVar[str] = "tool_finished"
+    agent: str
+    name: str
+    ok: bool
+    content: str
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """Something that a reader of the transcript should know, in one sentence."""
+
+    kind: ClassVar[str] = "noted"
+    text: str
+    agent: str | None = None
+    level: Literal["info", "warning"] = "info"
+
+
+class Notice:
+    """Base of what listeners hear of but no log keeps."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta(Notice):
+    """A piece of a reply that is still streaming. `agent` is filled in by the driver."""
+
+    text: str
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Notice):
+    """A wait of so many seconds, and why: a retry, a rate limit."""
+
+    seconds: float
+    reason: str
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in its place in a log. `seq` counts from 0, without gaps."""
+
+    seq: int
+    event: Event
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"seq": self.seq} | self.event.to_json()
+
+
+class EventLog:
+    """An append-only list of events, and the names of those who take part.
+
+    Only a driver appends. Everyone else reads: `entries[n]` never changes once it is there.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._keys: dict[int, str] = {}
+        self._agents: dict[str, Any] = {}
+        self._chats = 0
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __repr__(self) -> str:
+        return f"<EventLog: {len(self.entries)} events, {self._chats} chats>"
+
+    def append(self, event: Event) -> Entry:
+        """Add an event at the end; its entry."""
+        entry = Entry(len(self.entries), event)
+        self.entries.append(entry)
+        return entry
+
+    def key_of(self, agent: Any) -> str:
+        """The name under which the log knows an agent (any object with a `name`); the same at every call."""
+        key = self._keys.get(id(agent))
+        if key is None:
+            key, number = agent.name, 1
+            while key in self._agents:
+                number += 1
+                key = f"{agent.name}#{number}"
+            self._keys[id(agent)] = key
+            self._agents[key] = agent  # kept: an id may not be used again while the log knows it
+        return key
+
+    def new_chat(self) -> int:
+        """The ordinal of a new chat."""
+        self._chats += 1
+        return self._chats - 1
+
+    def select(self, *kinds: type[Event]) -> list[Event]:
+        """The events of these kinds, in order."""
+        return [entry.event for entry in self.entries if isinstance(entry.event, kinds)]
+
+
+Listener = Callable[["Entry | Notice"], None]
+"""Whoever wants to know: called with every entry of the log and every notice, in order, on the driver's thread."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return value.to_dict()
+    if isinstance(value, Usage):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,1 @@
+"""What runs code: one boundary, `Executor`, and its implementations."""

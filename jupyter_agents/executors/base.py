@@ -1,0 +1,52 @@
+"""The boundary to whatever runs code: one coroutine, `execute`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from jupyter_agents.code_blocks import CodeBlock
+
+Output = Mapping[str, Any]
+"""An output of a cell as the notebook format has it (`stream`, `display_data`, `execute_result`, `error`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """What running one block gave.
+
+    `exit_code` is 0 exactly when it succeeded. `text` is what the next speaker reads: stdout, stderr, value and
+    traceback in the order in which they appeared, normalised (no ANSI, no memory addresses, no paths of ours)
+    and bounded, with the size of a cut stated. `outputs` are the rich outputs, bounded as well.
+    `status` is `refused` when the block was not run at all (`text` then says why).
+    """
+
+    exit_code: int
+    text: str = ""
+    outputs: tuple[Output, ...] = ()
+    status: Literal["ok", "error", "refused"] = "ok"
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the code ran and succeeded."""
+        return self.exit_code == 0
+
+    @classmethod
+    def refused(cls, reason: str) -> ExecutionResult:
+        """The result of a block that was not run."""
+        return cls(1, reason, (), "refused")
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Anything that runs a block of code and says truthfully how it went.
+
+    Code that fails is a result. A person's interrupt raises `KeyboardInterrupt`, and the chat ends. Languages
+    that the executor does not know are a `refused` result, which the model can mend.
+    """
+
+    async def execute(self, block: CodeBlock) -> ExecutionResult:
+        """Run the block to its end."""
+        ...

@@ -1,0 +1,343 @@
+"""Running code in the user's own kernel: its variables, its display, its working state, and a truthful outcome.
+
+Code here has all the rights of the user; whether it may run is decided before (`policy`). Limits of time are
+advisory, for C code cannot be interrupted. Who needs walls takes an isolated executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
+from jupyter_agents.effects import Step
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.executors import processes
+from jupyter_agents.executors.base import ExecutionResult
+from jupyter_agents.executors.capture import Capture, without_exit_hint
+from jupyter_agents.executors.files import UnsafePathError, save_code
+from jupyter_agents.executors.outputs import MAX_PAGE, MAX_TEXT
+from jupyter_agents.executors.snapshot import Snapshot
+from jupyter_agents.executors.stopping import BlockTimeout, Stopper
+from jupyter_agents.executors.turnstile import Turnstile
+from jupyter_agents.messages import scrub
+
+TIMED_OUT = 124
+"""The exit code of a block whose time was over, as `timeout(1)` has it."""
+
+_ACCEPTED = "python, py, ipython, sh, bash and shell"
+_AWAIT_NEEDS_LOOP = (
+    "The block was not run: it uses top-level `await`, which a synchronous chat cannot run inside a notebook. "
+    "Write it without `await`; or, to run it, start the chat with `await agent.a_initiate_chat(…)`."
+)
+_UNFINISHED = "The block was not run: its closing fence is missing, so it may have been cut off. Send it again, whole."
+_UNENCODABLE = "The block was not run: it holds lone surrogates, which are not text. Send it again without them."
+_turnstile = Turnstile()
+
+
+class LiveExecutor:
+    """Runs blocks in the IPython shell of this process, and scripts as processes of their own.
+
+    `shell` is an IPython shell; by default that of this kernel or terminal, and in a plain script one that is made
+    when it is first needed and works on the variables of `__main__`. `work_dir` is where `# filename:` blocks are
+    saved, and the working directory while a block runs; it is made if needed. `timeout` is in seconds. Without
+    `allow_input`, a call of `input()` is an error that the model reads. `max_text` and `max_page` are the most
+    characters of output that the model and the notebook get of one block.
+
+    >>> from jupyter_agents.drive import drive
+    >>> executor = LiveExecutor()
+    >>> drive(executor.execute(CodeBlock("json", "{}"))).status
+    'refused'
+    """
+
+    def __init__(
+        self,
+        shell: Any = None,
+        *,
+        work_dir: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+        allow_input: bool = False,
+        max_text: int = MAX_TEXT,
+        max_page: int = MAX_PAGE,
+    ) -> None:
+        if timeout is not None and timeout <= 0:
+            raise ConfigurationError(
+                f"Cannot limit code to timeout={timeout!r}: it is a number of seconds above 0. Use None for no limit."
+            )
+        self.work_dir = work_dir
+        self.timeout = timeout
+        self.allow_input = allow_input
+        self.max_text = max_text
+        self.max_page = max_page
+        self._shell = shell
+
+    def __repr__(self) -> str:
+        return f"LiveExecutor(work_dir={self.work_dir!r}, timeout={self.timeout!r})"
+
+    @property
+    def shell(self) -> Any:
+        """The IPython shell in which blocks run."""
+        if self._shell is None:
+            self._shell = _find_shell()
+        return self._shell
+
+    async def execute(self, block: CodeBlock) -> ExecutionResult:
+        """Run the block to its end, its outputs shown in the current cell.
+
+        Raises `KeyboardInterrupt` when a person interrupts it. Everything else that may happen is a result.
+        """
+        refusal = _refusal(block)
+        if refusal:
+            return ExecutionResult.refused(refusal)
+        saved = None
+        if block.filename:
+            try:
+                saved = save_code(self._made_work_dir(), block.filename, block.code)
+            except UnsafePathError as error:
+                return ExecutionResult.refused(str(error))
+        if block.is_python:
+            return await _RunPython(self, block.code)
+        if block.language in SHELL:
+            return await _RunScript(self, block.code, block.language)
+        return ExecutionResult(0, f"Saved to {saved}.")
+
+    def _made_work_dir(self) -> str | os.PathLike[str] | None:
+        if self.work_dir is not None:
+            try:
+                os.makedirs(self.work_dir, exist_ok=True)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"Cannot use work_dir={os.fspath(self.work_dir)!r}: {error.strerror}. "
+                    "Name a directory that can be made."
+                ) from error
+        return self.work_dir
+
+
+def _refusal(block: CodeBlock) -> str | None:
+    if not block.closed:
+        return _UNFINISHED
+    if block.language not in PYTHON | SHELL and not block.filename:
+        what = f"the language {block.language!r} cannot be run" if block.language else "it names no language"
+        return (
+            f"The block was not run: {what}. These can be: {_ACCEPTED}. "
+            "Other files are saved when their first line is `# filename: <name>`."
+        )
+    return None if scrub(block.code) == block.code else _UNENCODABLE
+
+
+# -- A block under way -------------------------------------------------------------------------------------------
+
+
+class _Block:
+    """One block while it runs: everything it could break is kept, everything it shows is collected."""
+
+    def __init__(self, executor: LiveExecutor, code: str) -> None:
+        self.executor, self.code = executor, code
+        self.shell = executor.shell
+        self.capture = Capture(
+            self.shell, code, as_lines=_as_lines, max_text=executor.max_text, max_page=executor.max_page
+        )
+        self.stopper = Stopper(
+            breakable=(type(self.shell).run_code, processes.pump),
+            guarded=(_Block.run, _Block.a_run, _Block.run_awaiting, _Block.run_script, _Block.__exit__),
+        )
+        self.capture.is_stopped = lambda: self.stopper.has_stopped
+        self.started = time.monotonic()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Block:
+        snapshot = Snapshot(self.shell)
+        with ExitStack() as stack:
+            stack.callback(snapshot.restore)
+            directory = self.executor._made_work_dir()
+            if directory is not None:
+                os.chdir(directory)
+            stack.enter_context(without_exit_hint())
+            stack.enter_context(self.capture.listening(allow_input=self.executor.allow_input))
+            stack.enter_context(self.stopper.watching(self.executor.timeout))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._stack:
+            if self.stopper.timed_out:
+                self.capture.say(f"The block timed out after {self.executor.timeout:g} s.")
+
+    def run(self) -> int:
+        """Run it as IPython does; its exit code."""
+        try:
+            return self._outcome(self.shell.run_cell(self.code, store_history=False))
+        except BaseException as error:  # noqa: BLE001 - code too deep to compile escapes run_cell, for one
+            return self._escaped(error)
+
+    async def a_run(self, transformed: str) -> int:
+        """Run it as a task of the running loop, for it awaits something; its exit code."""
+        task = asyncio.ensure_future(
+            self.shell.run_cell_async(self.code, store_history=False, transformed_cell=transformed)
+        )
+        result = None
+        try:
+            with self.stopper.cancelling(task):
+                result = await task
+        except asyncio.CancelledError:
+            if not self.stopper.has_stopped:
+                raise
+        finally:
+            self.shell.events.trigger("post_execute")  # run_cell_async does not; figures are drawn by it
+            self.shell.events.trigger("post_run_cell", result)
+        current = asyncio.current_task()
+        if current is not None and current.cancelling() and not self.stopper.has_stopped:
+            raise asyncio.CancelledError  # run_cell_async has swallowed it
+        return 1 if result is None else self._outcome(result)
+
+    def run_awaiting(self, transformed: str) -> int:
+        """The same where no loop is running: on the one that IPython keeps for this."""
+        from IPython.core.async_helpers import get_asyncio_loop
+
+        return int(get_asyncio_loop().run_until_complete(self.a_run(transformed)))
+
+    def run_script(self, shell: str) -> int:
+        """Run it as a script; its exit code."""
+        try:
+            return processes.run_script(shell, self.code, self.capture.write)
+        except (OSError, ValueError) as error:
+            self.capture.show_error(type(error).__name__, str(error), [f"Cannot run {shell}: {error}"])
+            return 127 if isinstance(error, FileNotFoundError) else 126
+        except (KeyboardInterrupt, BlockTimeout):
+            return 130
+
+    def result(self, exit_code: int) -> ExecutionResult:
+        """What came of it, after it has ended. Raises `KeyboardInterrupt` when a person ended it."""
+        if self.stopper.interrupted:
+            raise KeyboardInterrupt
+        if self.stopper.timed_out:
+            exit_code = TIMED_OUT
+        seconds = time.monotonic() - self.started
+        status: Literal["ok", "error"] = "error" if exit_code else "ok"
+        return ExecutionResult(exit_code, self.capture.text, self.capture.outputs, status, seconds)
+
+    def _outcome(self, result: Any) -> int:
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            if self.capture.error is None and not self.stopper.has_stopped:
+                self._show(error)
+            return _exit_code(error)
+        return self.capture.command_status or (1 if self.capture.error else 0)
+
+    def _escaped(self, error: BaseException) -> int:
+        if not self.stopper.has_stopped:
+            self._show(error)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a coroutine of run_cell that was never awaited
+            error.__traceback__ = None
+        return _exit_code(error)
+
+    def _show(self, error: BaseException) -> None:
+        kind = type(error).__name__
+        self.capture.show_error(kind, str(error), [f"{kind}: {error}"])
+
+
+def _exit_code(error: BaseException) -> int:
+    """The exit code of a block that ended with this error: never 0, whatever `sys.exit(0)` says."""
+    code = getattr(error, "code", None) if isinstance(error, SystemExit) else None
+    if isinstance(error, subprocess.CalledProcessError):
+        code = error.returncode
+    return int(code) if isinstance(code, int) and code != 0 else 1
+
+
+# -- How a block is run ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _RunPython(Step[ExecutionResult]):
+    """Run Python in the live kernel."""
+
+    executor: LiveExecutor
+    code: str
+
+    def perform(self) -> ExecutionResult:
+        transformed = self._awaiting()
+        if transformed is not None and _is_loop_running():
+            return ExecutionResult.refused(_AWAIT_NEEDS_LOOP)
+        with _turnstile.hold():
+            with _Block(self.executor, self.code) as block:
+                exit_code = block.run() if transformed is None else block.run_awaiting(transformed)
+            return block.result(exit_code)
+
+    async def a_perform(self) -> ExecutionResult:
+        async with _turnstile.a_hold():
+            transformed = self._awaiting()
+            with _Block(self.executor, self.code) as block:
+                exit_code = block.run() if transformed is None else await block.a_run(transformed)
+            return block.result(exit_code)
+
+    def _awaiting(self) -> str | None:
+        """The code as Python, when it has top-level `await` in it."""
+        if "await" not in self.code and "async" not in self.code:
+            return None
+        shell = self.executor.shell
+        try:
+            transformed = str(shell.transform_cell(self.code))
+            return transformed if shell.should_run_async(self.code, transformed_cell=transformed) else None
+        except (Exception, RecursionError):  # noqa: BLE001 - run_cell will say what is wrong with the code
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _RunScript(Step[ExecutionResult]):
+    """Run a shell script beside the live kernel."""
+
+    executor: LiveExecutor
+    code: str
+    language: str
+
+    def perform(self) -> ExecutionResult:
+        with _turnstile.hold():
+            return self._run()
+
+    async def a_perform(self) -> ExecutionResult:
+        async with _turnstile.a_hold():
+            return self._run()
+
+    def _run(self) -> ExecutionResult:
+        with _Block(self.executor, self.code) as block:
+            exit_code = block.run_script("sh" if self.language == "sh" else "bash")
+        return block.result(exit_code)
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _as_lines(output: str, split: bool) -> Any:
+    """What `x = !command` gives: IPython's own kinds of list and text."""
+    from IPython.utils.text import LSString, SList
+
+    return SList(output.splitlines()) if split else LSString(output)
+
+
+def _find_shell() -> Any:
+    """The shell of this kernel or terminal; in a plain script a new one, on the variables of `__main__`."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None:
+        return shell
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    main = sys.modules["__main__"]
+    return InteractiveShell.instance(config=config, user_module=main, user_ns=vars(main))

@@ -1,0 +1,163 @@
+"""A person at the keyboard: the kernel's own `input()` box, or the terminal.
+
+It works wherever a prompt works, and says so at once where none does. Approving code is made hard to get wrong: the
+prompt shows the exact text, only the very words for it run anything, and everything else rejects.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from jupyter_agents.code_blocks import CodeBlock, show_exact
+from jupyter_agents.effects import Step
+from jupyter_agents.errors import NoHumanError
+from jupyter_agents.human.base import Answer, Prompt
+
+_RUN = frozenset({"r", "run", "y", "yes"})
+_STOP = frozenset({"s", "stop", "exit", "q", "quit"})
+_EDIT = frozenset({"e", "edit"})
+_NO = re.compile(r"(?:reject|no|n)\b[\s:,.]*", re.IGNORECASE)
+_MANY_BLANK_LINES = 5
+
+_CHOICES = "r = run it, e = edit it, s = stop the chat; anything else rejects it and is the reason: "
+_EDITING = "Type the code that is to run instead, and a line with a single . at its end.\n"
+
+
+class StdinHuman:
+    """Asks whoever sits at this session, with `input()`.
+
+    A `text` prompt gives back the words as typed. An `approval` shows the exact code, control and invisible
+    characters as code points; Enter alone rejects. `Ctrl-C` and the kernel's interrupt raise `KeyboardInterrupt`.
+    """
+
+    def can_ask(self) -> bool:
+        """Whether somebody can answer here and now; see `can_ask`."""
+        return can_ask()
+
+    async def ask(self, prompt: Prompt) -> Answer:
+        """Wait for the answer. Raises `NoHumanError` when nobody can give one."""
+        if prompt.kind == "text":
+            return Answer(await Line(prompt.text))
+        answer = read_approval(await Line(approval_question(prompt)))
+        if answer.action != "edit":
+            return answer
+        code = await _read_code()
+        return Answer(code, "edit") if code.strip() else Answer("", "reject")
+
+
+def can_ask() -> bool:
+    """Whether `input()` reaches a person: the front end of this request answers prompts, or stdin is a terminal.
+
+    nbclient, nbconvert, nbval and papermill say of their requests that they do not answer.
+    """
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        return bool(getattr(kernel, "_allow_stdin", False))
+    try:
+        return sys.stdin is not None and sys.stdin.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def read_approval(words: str) -> Answer:
+    """What a person's words say about running a block of code.
+
+    Only `run` (or `r`, `yes`, `y`) by itself runs it. `edit` is followed by the code on the next lines. `stop` ends
+    the chat. All else rejects, and is the reason that the model gets, without a leading `reject` or `no`.
+
+    >>> read_approval("run").action, read_approval("run it, but only once").action
+    ('run', 'reject')
+    >>> read_approval("reject: too slow")
+    Answer(text='too slow', action='reject', replayed=False)
+    """
+    words = words.strip()
+    command, _, code = words.partition("\n")
+    if words.lower() in _RUN:
+        return Answer(action="run")
+    if words.lower() in _STOP:
+        return Answer(action="stop")
+    if command.strip().lower() in _EDIT:
+        return Answer(code, "edit")
+    return Answer(_NO.sub("", words, count=1) if _NO.match(words) else words, "reject")
+
+
+def approval_question(prompt: Prompt) -> str:
+    """What is shown to somebody who is to decide whether a block runs.
+
+    Every line of code has a bar in front, so that no code can pass for the end of the code.
+    """
+    block = prompt.block or CodeBlock("", "")
+    lines = show_exact(block.code).removesuffix("\n").split("\n")
+    size = f"{len(lines)} line{'s' * (len(lines) != 1)}"
+    title = f"{prompt.text} ({show_exact(block.language) or 'code'}, {size})"
+    return "\n".join([title, *_with_bars(lines), _CHOICES])
+
+
+def _with_bars(lines: list[str]) -> Iterator[str]:
+    for is_blank, group in groupby(lines, lambda line: not line.strip()):
+        found = list(group)
+        if is_blank and len(found) > _MANY_BLANK_LINES:
+            yield f"  … {len(found):,} blank lines …"
+        else:
+            yield from (f"  | {line}" for line in found)
+
+
+async def _read_code() -> str:
+    lines = [await Line(_EDITING)]
+    while lines[-1].strip() != ".":
+        lines.append(await Line(""))
+    return "".join(f"{line}\n" for line in lines[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Step[str]):
+    """A line that a person types. It blocks this thread, and its event loop, until Enter is pressed."""
+
+    prompt: str
+
+    def perform(self) -> str:
+        """See `Step`."""
+        if not can_ask():
+            raise NoHumanError(
+                _nobody("this session cannot answer prompts (nbconvert, nbval or a script without a terminal?)")
+            )
+        try:
+            with _interruptible():
+                return input(self.prompt)
+        except EOFError:
+            raise NoHumanError(_nobody("the input has ended")) from None
+        except NotImplementedError as error:  # the kernel's StdinNotImplementedError is one
+            raise NoHumanError(_nobody(f"the front end refuses ({error})")) from None
+
+
+def _nobody(reason: str) -> str:
+    return f"Cannot ask for human input: {reason}. Use human_input_mode='NEVER' or pass human=ScriptedHuman([...])."
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let an interrupt end a wait that blocks the event loop.
+
+    While a cell awaits, the kernel's own handler only tells the loop, which does not run during a prompt.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+
+
+__all__ = ["Line", "StdinHuman", "approval_question", "can_ask", "read_approval"]

@@ -1,0 +1,1 @@
+"""What is kept of a conversation: recordings that replay it without a network."""

@@ -1,0 +1,45 @@
+"""`%config JupyterAgents`: the settings of this session, also from `ipython_config.py`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets import Enum, Int, Unicode
+from traitlets.config import Configurable
+
+from jupyter_agents.session import Settings, current_session
+
+
+class JupyterAgents(Configurable):
+    """Settings of all chats in this kernel."""
+
+    model = AnyTrait(
+        None, allow_none=True, help="The model of agents that name none: a name, an llm_config, or a model object."
+    ).tag(config=True)
+    code_policy = Enum(
+        ["ask", "auto", "deny"],
+        None,
+        allow_none=True,
+        help="Whether agents' code runs: ask you, auto, or deny. The stricter of this and the agent's own holds.",
+    ).tag(config=True)
+    max_repairs = Int(10, min=0, help="How many failures in a row a model may try to mend.").tag(config=True)
+    max_turns = Int(30, min=1, help="The turn limit of %%agentchat, in round trips.").tag(config=True)
+    recording = Unicode(None, allow_none=True, help="The file of this notebook's recording.").tag(config=True)
+    replay = Enum(
+        ["off", "model", "all", "record"],
+        "off",
+        help="Replay the words of models, of people too (all), or record them.",
+    ).tag(config=True)
+
+    def __init__(self, settings: Settings | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings or current_session().settings
+        self._names = [one.name for one in fields(Settings)]
+        for name in self._names:
+            setattr(self._settings, name, getattr(self, name))
+        self.observe(self._changed, self._names)
+
+    def _changed(self, change: dict[str, Any]) -> None:
+        setattr(self._settings, change["name"], change["new"])

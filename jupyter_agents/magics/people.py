@@ -1,0 +1,137 @@
+"""Who takes part: agents found in the user's namespace, or the default pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from jupyter_agents.agents.assistant import AssistantAgent
+from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.agents.user_proxy import UserProxyAgent
+from jupyter_agents.errors import UnknownAgentError
+from jupyter_agents.nearest import nearest
+
+NOTEBOOK_USER = "user"
+NOTEBOOK_ASSISTANT = "assistant"
+
+
+def agents_in(namespace: Mapping[str, Any]) -> dict[str, ResponsiveAgent]:
+    """The agents among the user's variables, by variable, in order of definition. Names with `_` in front are not the user's."""
+    return {
+        name: value
+        for name, value in list(namespace.items())
+        if isinstance(value, ResponsiveAgent) and not name.startswith("_")
+    }
+
+
+class DefaultPair:
+    """The assistant and the user proxy that `%%agentchat` makes where the notebook has none. They ask before running code."""
+
+    def __init__(self) -> None:
+        self._assistant: AssistantAgent | None = None
+        self._user: UserProxyAgent | None = None
+
+    @property
+    def assistant(self) -> AssistantAgent:
+        """The assistant, made at the first look."""
+        if self._assistant is None:
+            self._assistant = AssistantAgent(NOTEBOOK_ASSISTANT)
+        return self._assistant
+
+    @property
+    def user(self) -> UserProxyAgent:
+        """The user proxy, made at the first look."""
+        if self._user is None:
+            self._user = UserProxyAgent(
+                NOTEBOOK_USER,
+                human_input_mode="NEVER",
+                code_execution_config={"policy": "ask", "last_n_messages": "auto"},
+            )
+        return self._user
+
+    def made(self) -> dict[str, ResponsiveAgent]:
+        """Those that have been made."""
+        return {one.name: one for one in (self._assistant, self._user) if one is not None}
+
+
+def find_recipient(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
+    """Who is spoken to: the named agent; else the only group; else the only assistant; else the default assistant."""
+    known = agents_in(namespace)
+    if name is not None:
+        return _named(name, known, pair)
+    distinct = list({id(agent): agent for agent in known.values()}.values())
+    groups = [agent for agent in distinct if hasattr(agent, "groupchat")]
+    others = [agent for agent in distinct if not isinstance(agent, UserProxyAgent)]
+    for found in (groups, others):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(agent.name for agent in found)
+            raise UnknownAgentError(f"Cannot tell which agent to talk to: there are {names}. Name one with --to.")
+    return pair.assistant
+
+
+def find_initiator(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
+    """Who speaks for the user: the named agent, else the only user proxy, else the default one."""
+    known = agents_in(namespace)
+    if name is not None:
+        return _named(name, known, pair)
+    proxies = list({id(agent): agent for agent in known.values() if isinstance(agent, UserProxyAgent)}.values())
+    if len(proxies) > 1:
+        names = ", ".join(agent.name for agent in proxies)
+        raise UnknownAgentError(f"Cannot tell which agent speaks for you: there are {names}. Name one with --from.")
+    return proxies[0] if proxies else pair.user
+
+
+def _named(name: str, known: Mapping[str, ResponsiveAgent], pair: DefaultPair) -> ResponsiveAgent:
+    by_name = {agent.name: agent for agent in known.values()} | dict(known)
+    if name in by_name:
+        return by_name[name]
+    if name in (NOTEBOOK_ASSISTANT, NOTEBOOK_USER):
+        return pair.assistant if name == NOTEBOOK_ASSISTANT else pair.user
+    guess = nearest(name, by_name)
+    listed = ", ".join(sorted(by_name)) or "none yet"
+    hint = f" Did you mean {guess!r}?" if guess else " Define one with %%agent NAME."
+    raise UnknownAgentError(f"Cannot find agent {name!r}: the agents of this notebook are {listed}.{hint}")
+
+
+@contextmanager
+def adjusted(
+    initiator: ResponsiveAgent, recipient: ResponsiveAgent, *, human: str | None, policy: str | None, model: str | None
+) -> Iterator[None]:
+    """Change two agents for the time of a chat, as the options of the cell say."""
+    with (
+        _set(initiator, "human_input_mode", human),
+        _set(initiator, "code_config", _with_policy(initiator, policy)),
+        _set(recipient, "_model_config", _with_model(recipient, model)),
+    ):
+        yield
+
+
+def _with_policy(agent: ResponsiveAgent, policy: Any) -> CodeConfig | None:
+    return None if policy is None else replace(agent.code_config or CodeConfig(), policy=policy)
+
+
+def _with_model(agent: ResponsiveAgent, model: str | None) -> ModelConfig | None:
+    if model is None:
+        return None
+    config = agent.llm_config
+    given = {key: value for key, value in config.items() if key != "config_list"} if isinstance(config, dict) else {}
+    return ModelConfig.from_classic(given | {"model": model})
+
+
+@contextmanager
+def _set(agent: ResponsiveAgent, name: str, value: Any) -> Iterator[None]:
+    if value is None:
+        yield
+        return
+    before = getattr(agent, name)
+    setattr(agent, name, value)
+    try:
+        yield
+    finally:
+        setattr(agent, name, before)

@@ -1,0 +1,260 @@
+"""Messages and their parts, and the wire form in which a chat-completions server takes them.
+
+A `Message` is immutable and plain data: it goes into the event log, recordings and notebooks as JSON.
+It does not say who sent it to whom; the event that carries it does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from jupyter_agents.errors import InvalidMessageError
+
+Content = str | tuple[Mapping[str, Any], ...] | None
+"""Text, or content parts as in the chat-completions API (`{"type": "text", …}`, `{"type": "image_url", …}`)."""
+
+FinishReason = Literal["stop", "length", "tool_calls", "function_call", "content_filter", "interrupted"]
+
+_CLASSIC_KEYS = (
+    "content", "role", "name", "function_call", "tool_calls", "tool_call_id", "tool_responses", "context", "finish_reason"
+)  # fmt: skip
+_NOT_IN_A_WIRE_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def scrub(text: str) -> str:
+    """`text` as it can be encoded: surrogate pairs joined, lone surrogates replaced by U+FFFD.
+
+    One lone surrogate in an output loses the whole IOPub message, and in a prompt it fails the request.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def wire_name(name: str) -> str:
+    """`name` as the API takes it: letters, digits, `_` and `-`, at most 64 of them."""
+    return _NOT_IN_A_WIRE_NAME.sub("_", name)[:64]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a model call. `None` means unknown, never 0; `estimated` marks counts that no server gave."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Both together, or `None` when neither is known."""
+        if self.prompt_tokens is None and self.completion_tokens is None:
+            return None
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            _sum(self.prompt_tokens, other.prompt_tokens),
+            _sum(self.completion_tokens, other.completion_tokens),
+            self.estimated or other.estimated,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        found: dict[str, Any] = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+        return found | {"estimated": True} if self.estimated else found
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Usage:
+        """The reverse of `to_json`; also takes the `usage` object of a server."""
+        return cls(data.get("prompt_tokens"), data.get("completion_tokens"), bool(data.get("estimated", False)))
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else a + b
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that a model wants called. `arguments` is the model's text: JSON if the model did well.
+
+    `id` is `None` for the legacy form (`function_call`), of which a message holds at most one.
+    """
+
+    name: str
+    arguments: str = "{}"
+    id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire form: a legacy function call without an id, a tool call with one."""
+        function = {"name": self.name, "arguments": self.arguments}
+        return function if self.id is None else {"id": self.id, "type": "function", "function": function}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ToolCall:
+        """The reverse of `to_json`."""
+        function = data.get("function") or data
+        return cls(str(function.get("name") or ""), _text(function.get("arguments")), data.get("id"))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResponse:
+    """The answer to one tool call."""
+
+    tool_call_id: str
+    content: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire form: one message of role `tool`."""
+        return {"role": "tool", "tool_call_id": self.tool_call_id, "content": self.content}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one agent says to another.
+
+    `role` is set only where the message is not plain speech: `function` and `tool` for results, `system` for
+    instructions. Whether speech is `assistant` or `user` on the wire depends on who reads it.
+
+    >>> Message("hello").to_wire("user")
+    [{'content': 'hello', 'role': 'user'}]
+    """
+
+    content: Content = None
+    role: Literal["function", "tool", "system"] | None = None
+    name: str | None = None
+    function_call: ToolCall | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    tool_responses: tuple[ToolResponse, ...] = ()
+    context: Mapping[str, Any] | None = field(default=None, hash=False)
+    finish_reason: FinishReason | None = None
+
+    @property
+    def text(self) -> str:
+        """The words of the message: `""` when there are none; an image part becomes `<image>`."""
+        if self.content is None:
+            return ""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(str(part.get("text", "")) if part.get("type") == "text" else "<image>" for part in self.content)
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """All calls that the message asks for, legacy and current form alike."""
+        return (self.function_call, *self.tool_calls) if self.function_call else self.tool_calls
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it to answer."""
+        return not self.text.strip() and not self.calls and not self.tool_responses
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the reply came whole. What is cut off, filtered or interrupted is shown, and nothing in it runs."""
+        return self.finish_reason not in ("length", "content_filter", "interrupted")
+
+    def with_content(self, content: Content) -> Message:
+        """The same message with other words."""
+        return replace(self, content=content)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The classic dictionary, without a role for plain speech. A new one at every call."""
+        found: dict[str, Any] = {"content": list(self.content) if isinstance(self.content, tuple) else self.content}
+        if self.role:
+            found["role"] = self.role
+        if self.name:
+            found["name"] = self.name
+        if self.function_call:
+            found["function_call"] = self.function_call.to_json()
+        if self.tool_calls:
+            found["tool_calls"] = [call.to_json() for call in self.tool_calls]
+        if self.tool_call_id:
+            found["tool_call_id"] = self.tool_call_id
+        if self.tool_responses:
+            found["tool_responses"] = [response.to_json() for response in self.tool_responses]
+        if self.context is not None:
+            found["context"] = dict(self.context)
+        if self.finish_reason not in (None, "stop", "tool_calls", "function_call"):
+            found["finish_reason"] = self.finish_reason
+        return found
+
+    def to_wire(self, role: Literal["assistant", "user", "system"]) -> list[dict[str, Any]]:
+        """What a server is sent for this message; several entries when it answers several tool calls.
+
+        `role` is the reader's view of plain speech: `assistant` for what the reader said itself.
+        """
+        if self.tool_responses:
+            return [response.to_json() for response in self.tool_responses]
+        wire = self.to_dict()
+        for key in ("context", "finish_reason"):
+            wire.pop(key, None)
+        wire["role"] = self.role or ("assistant" if self.calls else role)
+        if self.name:
+            wire["name"] = wire_name(self.name)
+        return [wire]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | str | Message) -> Message:
+        """A message from text, from the classic dictionary or from the wire form.
+
+        Unknown keys are dropped, as the classic framework does. Raises `InvalidMessageError` when there is
+        neither content nor a call in it.
+        """
+        if isinstance(data, Message):
+            return data
+        if isinstance(data, str):
+            return cls(scrub(data))
+        if not isinstance(data, Mapping):
+            raise InvalidMessageError(
+                f"Cannot send {data!r}: a message is a text or a dictionary with 'content'. Convert it with str()."
+            )
+        if not any(data.get(key) is not None for key in ("content", "function_call", "tool_calls", "tool_responses")):
+            raise InvalidMessageError(
+                f"Cannot send {dict(data)!r}: it has neither 'content' nor 'function_call' nor 'tool_calls'. Give it one."
+            )
+        role, call = data.get("role"), data.get("function_call")
+        return cls(
+            content=_content(data.get("content")),
+            role=role if role in ("function", "tool", "system") else None,
+            name=data.get("name"),
+            function_call=ToolCall.from_json(call) if call else None,
+            tool_calls=tuple(ToolCall.from_json(one) for one in data.get("tool_calls") or ()),
+            tool_call_id=data.get("tool_call_id"),
+            tool_responses=tuple(
+                ToolResponse(str(one.get("tool_call_id")), _text(one.get("content")))
+                for one in data.get("tool_responses") or ()
+            ),
+            context=data.get("context"),
+            finish_reason=data.get("finish_reason"),
+        )
+
+
+def _content(value: Any) -> Content:
+    if value is None or isinstance(value, tuple):
+        return value
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Sequence):
+        return tuple(_scrubbed(part) for part in value)
+    raise InvalidMessageError(
+        f"Cannot send content {value!r}: it is a {type(value).__name__}, neither text nor content parts. Convert it with str()."
+    )
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {key: _scrubbed(one) for key, one in value.items()}
+    return value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else scrub(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,90 @@
+"""The boundary to a language model: one coroutine, `complete`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What a model is asked: messages in wire form, and inference options as the agent set them.
+
+    Both belong to the caller and must not be changed by a model.
+    """
+
+    messages: Sequence[Mapping[str, Any]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """What a model answered. `finish_reason` says whether it came whole; `usage` is `None` when unknown.
+
+    `replayed` and `model` are for the page: they say where the words came from.
+    """
+
+    content: str | None = None
+    finish_reason: FinishReason = "stop"
+    function_call: ToolCall | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    replayed: bool = False
+
+    def to_message(self) -> Message:
+        """The reply as something to say. A refusal is said as such."""
+        content = self.content if self.content is not None else self.refusal
+        if content is None and not self.function_call and not self.tool_calls:
+            content = ""
+        return Message.from_dict(
+            Message(content, None, None, self.function_call, self.tool_calls, finish_reason=self.finish_reason)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without the fields that hold nothing and without `replayed`."""
+        found: dict[str, Any] = {"content": self.content, "finish_reason": self.finish_reason}
+        if self.function_call:
+            found["function_call"] = self.function_call.to_json()
+        if self.tool_calls:
+            found["tool_calls"] = [call.to_json() for call in self.tool_calls]
+        if self.refusal:
+            found["refusal"] = self.refusal
+        if self.usage:
+            found["usage"] = self.usage.to_json()
+        if self.model:
+            found["model"] = self.model
+        return found
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], *, replayed: bool = False) -> ModelReply:
+        """The reverse of `to_json`."""
+        call, usage = data.get("function_call"), data.get("usage")
+        return cls(
+            content=data.get("content"),
+            finish_reason=data.get("finish_reason", "stop"),
+            function_call=ToolCall.from_json(call) if call else None,
+            tool_calls=tuple(ToolCall.from_json(one) for one in data.get("tool_calls") or ()),
+            refusal=data.get("refusal"),
+            usage=Usage.from_json(usage) if usage else None,
+            model=data.get("model"),
+            replayed=replayed,
+        )
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Anything that can answer a request.
+
+    Pieces of a streaming reply are told with `await Tell(Delta(text))`. Failures are `ModelError`s. What waits
+    or reads does so by awaiting steps (`jupyter_agents.effects.Step`), so that one implementation serves the
+    synchronous and the asynchronous API.
+    """
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Answer the request, once."""
+        ...

@@ -1,0 +1,65 @@
+"""Finds a model server on this machine: Ollama, LM Studio, llama.cpp, vLLM, at the ports they come with."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from dataclasses import dataclass
+
+USUAL_PORTS: dict[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}
+"""Ports that are asked, in this order, and who listens there by default."""
+
+_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A server with OpenAI's API. `name` is a guess from its port; `models` are the names it offers."""
+
+    base_url: str
+    name: str
+    models: tuple[str, ...]
+
+
+def find_local_server(timeout: float = 0.3, ports: dict[int, str] | None = None) -> LocalServer | None:
+    """The first server found, or `None`. Each port is given `timeout` seconds; proxies are not asked.
+
+    What listens there counts only if it answers `/v1/models` as the API has it and offers a model.
+    """
+    for port, name in (USUAL_PORTS if ports is None else ports).items():
+        models = _models_at(port, timeout)
+        if models:
+            return LocalServer(f"http://127.0.0.1:{port}/v1", name, models)
+    return None
+
+
+def _models_at(port: int, timeout: float) -> tuple[str, ...]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("GET", "/v1/models", headers={"Accept": "application/json"})
+        response = connection.getresponse()
+        if response.status != 200:
+            return ()
+        return _names(json.loads(_read(response, time.monotonic() + timeout)))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return ()
+    finally:
+        connection.close()
+
+
+def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    body = b""
+    while piece := response.read1(65536):
+        body += piece
+        if len(body) > _MAX_BYTES or time.monotonic() > deadline:
+            raise ValueError("not the answer of a model server")
+    return body
+
+
+def _names(answer: object) -> tuple[str, ...]:
+    models = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(models, list):
+        return ()
+    names = [model.get("id") if isinstance(model, dict) else None for model in models]
+    return tuple(name for name in names if isinstance(name, str) and name)

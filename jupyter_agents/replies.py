@@ -1,0 +1,134 @@
+"""The reply chain: who is asked for a reply, in which order, and for which sender."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from jupyter_agents.messages import Message, Usage
+from jupyter_agents.termination import EndedBy, Ending
+
+Origin = Literal["model", "human", "code", "tool", "program"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a reply function decided.
+
+    Not `final`: the next one is asked. Final with no message: nothing is said and the chat ends (`ending` says why).
+    `is_repair` marks an answer to something a model has to mend; `ends_after` ends the chat once the message was sent.
+    """
+
+    final: bool
+    message: Message | None = None
+    origin: Origin = "program"
+    ending: Ending = Ending(EndedBy.NO_REPLY)
+    is_repair: bool = False
+    ends_after: Ending | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    replayed: bool = False
+
+    def to_classic(self) -> str | dict[str, Any] | None:
+        """The form in which classic code expects it: text where it is only text."""
+        if self.message is None:
+            return None
+        found = self.message.to_dict()
+        return found["content"] if found.keys() == {"content"} else found
+
+    @classmethod
+    def from_classic(cls, final: bool, reply: Any) -> Reply:
+        """A reply function's `(final, reply)`; the reply is text, a dictionary, a `Message` or `None`."""
+        if not final:
+            return NEXT
+        return cls(True, None if reply is None else Message.from_dict(reply))
+
+
+NEXT = Reply(False)
+"""Ask the next reply function."""
+
+
+@dataclass
+class ReplyFunction:
+    """A reply function with the senders it answers to, and its configuration.
+
+    A dictionary, list or set given as `config` is copied, and `reset` brings the copy back to what it was. Any other
+    object (an agent, a board, a future) is handed on as it is, and only `reset_config` can reset it.
+    """
+
+    trigger: Any
+    function: Callable[..., Any]
+    config: Any = None
+    reset_config: Callable[[Any], None] | None = None
+    _initial: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        check_trigger(self.trigger)
+        self._initial = _copied(self.config)
+        self.config = _copied(self.config)
+
+    def reset(self) -> None:
+        """Bring the configuration back to its initial state."""
+        if self.reset_config is not None:
+            self.reset_config(self.config)
+        else:
+            self.config = _copied(self._initial)
+
+    def arguments(self, recipient: Any, messages: Any, sender: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """How the function is called: by the classic names where it takes them, otherwise by position."""
+        if self._takes_names:
+            return (recipient,), {"messages": messages, "sender": sender, "config": self.config}
+        return (recipient, messages, sender, self.config), {}
+
+    @cached_property
+    def _takes_names(self) -> bool:
+        try:
+            inspect.signature(self.function).bind(None, messages=None, sender=None, config=None)
+        except (TypeError, ValueError):
+            return False
+        return True
+
+
+def _copied(config: Any) -> Any:
+    return copy.copy(config) if isinstance(config, (dict, list, set)) else config
+
+
+def check_trigger(trigger: Any, *, nested: bool = False) -> None:
+    """Refuse what cannot be a trigger, with an error that lists what can."""
+    if isinstance(trigger, (list, tuple)):
+        for one in trigger:
+            check_trigger(one, nested=True)
+    elif trigger is None and nested:
+        return
+    elif not (isinstance(trigger, (str, type)) or is_agent(trigger) or callable(trigger)):
+        raise ValueError(
+            f"Cannot register a reply for trigger {trigger!r}: it must be an agent class, an agent, an agent's name, "
+            "a function of the sender, or a list of these (in a list, None stands for no sender)."
+        )
+
+
+def matches(trigger: Any, sender: Any) -> bool:
+    """Whether a trigger means this sender. Raises `ValueError` for what is no trigger."""
+    if trigger is None:
+        return sender is None
+    if isinstance(trigger, str):
+        return sender is not None and trigger == sender.name
+    if isinstance(trigger, type):
+        return isinstance(sender, trigger)
+    if isinstance(trigger, (list, tuple)):
+        return any(matches(one, sender) for one in trigger)
+    if is_agent(trigger):
+        return trigger is sender
+    if callable(trigger):
+        return bool(trigger(sender))
+    check_trigger(trigger)
+    return False
+
+
+def is_agent(value: Any) -> bool:
+    """Whether something takes part in chats, as the classic protocol has it."""
+    return hasattr(value, "generate_reply") and hasattr(value, "name") and not isinstance(value, type)

@@ -1,0 +1,190 @@
+"""How chats are held here: in a kernel on the page, in a terminal as text, with the model that is configured or found."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.session import ReplayMode, Session, Settings
+
+if TYPE_CHECKING:
+    from jupyter_agents.events import Listener
+    from jupyter_agents.executors.base import Executor
+    from jupyter_agents.human.base import HumanInput
+    from jupyter_agents.journal.recording import Recording
+    from jupyter_agents.models.base import Model
+
+REPLAY_VARIABLE = "JUPYTER_AGENTS_REPLAY"
+
+
+def make_session() -> Session:
+    """The session of this process, whatever it is: a kernel, IPython in a terminal, or a script."""
+    settings = Settings()
+    executors = functools.cache(_make_executor)
+    return Session(
+        settings,
+        make_listeners=make_listeners,
+        find_human=functools.cache(_make_human),
+        find_executor=lambda options: executors(options.get("work_dir"), options.get("timeout")),
+        find_model=_ModelFinder(settings),
+        find_recording=lambda: open_recording(settings.replay, settings.recording),
+        render=_render,
+    )
+
+
+def running_shell() -> Any:
+    """The IPython shell of this process, or `None`. IPython is not imported for it."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def is_in_kernel() -> bool:
+    """Whether this process is a Jupyter kernel."""
+    return getattr(running_shell(), "kernel", None) is not None
+
+
+def make_listeners(*, shows_opening: bool = True) -> list[Listener]:
+    """Who shows a chat: the page of a notebook, or the terminal."""
+    if is_in_kernel():
+        from jupyter_agents.display.notebook import NotebookListener
+
+        return [NotebookListener(skip_opening=not shows_opening)]
+    from jupyter_agents.display.text import TextListener
+
+    return [TextListener()]
+
+
+def _make_human() -> HumanInput:
+    from jupyter_agents.human.stdin import StdinHuman
+
+    return StdinHuman()
+
+
+def _make_executor(work_dir: str | None, timeout: float | None) -> Executor:
+    from jupyter_agents.executors.live import LiveExecutor
+
+    return LiveExecutor(work_dir=work_dir, timeout=timeout)
+
+
+def _render(result: Any) -> dict[str, Any]:
+    from jupyter_agents.display.result import result_bundle
+
+    return result_bundle(result)
+
+
+# -- The model ---------------------------------------------------------------------------------------------------
+
+
+class _ModelFinder:
+    """Finds the model of a session, and keeps it until a setting or the environment says otherwise."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._found: tuple[Any, Model] | None = None
+
+    def __call__(self) -> Model:
+        told = self._settings.model, *(os.environ.get(name) for name in _MODEL_VARIABLES)
+        if self._found is None or self._found[0] != told:
+            self._found = told, find_model(self._settings)
+        return self._found[1]
+
+
+_MODEL_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
+
+
+def find_model(settings: Settings) -> Model:
+    """The model of agents that name none: the configured one, the environment's, or one served on this machine.
+
+    Raises `ModelNotConfiguredError` when there is none.
+    """
+    from jupyter_agents.models.config import model_from_config
+
+    if settings.model is not None:
+        return model_from_config(settings.model)
+    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
+        return model_from_config()
+    return _find_local_model()
+
+
+def _find_local_model() -> Model:
+    from jupyter_agents.models.config import model_from_config
+    from jupyter_agents.models.local import find_local_server
+
+    server = find_local_server()
+    if server is None or not server.models:
+        raise ModelNotConfiguredError(
+            "Cannot call a model: none is configured and no local server answers. Set OPENAI_API_KEY (and "
+            "OPENAI_BASE_URL), set %config JupyterAgents.model, start Ollama, LM Studio or llama.cpp, or use --replay."
+        )
+    return model_from_config({"model": server.models[0], "base_url": server.base_url})
+
+
+def check_models(agents: Iterable[Any], session: Session) -> None:
+    """Refuse to begin a chat whose models are not configured; a replay needs none."""
+    recording = session.find_recording()
+    if recording is not None and recording.mode == "replay":
+        return
+    for agent in agents:
+        check: Callable[[], None] | None = getattr(agent.model, "check_configured", None)
+        if check is not None:
+            check()
+
+
+# -- The recording -----------------------------------------------------------------------------------------------
+
+
+def open_recording(mode: ReplayMode, path: str | None) -> Recording | None:
+    """The recording of this notebook, or `None` when nothing is recorded or replayed.
+
+    `JUPYTER_AGENTS_REPLAY` in the environment goes before `mode`, so that a whole notebook can be run live, replayed
+    or recorded without a change to it; `off` switches recordings off.
+    """
+    mode = _mode_of_environment() or mode
+    if mode == "off":
+        return None
+    file = Path(path or _default_path()).absolute()
+    written = file.stat().st_mtime_ns if mode != "record" and file.exists() else None
+    return _opened(mode, str(file), written)
+
+
+_MODES = get_args(ReplayMode)
+
+
+def _mode_of_environment() -> ReplayMode | None:
+    mode = os.environ.get(REPLAY_VARIABLE, "").strip().lower()
+    if mode and mode not in _MODES:
+        raise ConfigurationError(f"Cannot use {REPLAY_VARIABLE}={mode!r}: it must be one of {', '.join(_MODES)}.")
+    return cast(ReplayMode, mode) if mode else None
+
+
+def _default_path() -> Path:
+    """The recording beside the notebook that runs here, by its name where the server tells it."""
+    notebook = os.environ.get("JPY_SESSION_NAME") or "notebook"
+    return Path("recordings") / f"{Path(notebook).stem}.jsonl"
+
+
+@functools.cache
+def _opened(mode: ReplayMode, path: str, written: int | None) -> Recording:
+    """One recording a file, for all chats of the process; what has been recorded since is read anew."""
+    from jupyter_agents.journal.recording import Recording
+
+    if mode == "record":
+        return Recording.open(path, "record")
+    return Recording.open(path, "replay", kinds="all" if mode == "all" else "model")
+
+
+__all__ = [
+    "REPLAY_VARIABLE",
+    "check_models",
+    "find_model",
+    "is_in_kernel",
+    "make_listeners",
+    "make_session",
+    "open_recording",
+    "running_shell",
+]

@@ -1,0 +1,239 @@
+"""When a chat stops: why it ended, the human-input decision, and conditions that can be combined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Literal
+
+from jupyter_agents.code_blocks import remove_code
+from jupyter_agents.messages import Message
+
+HumanInputMode = Literal["ALWAYS", "TERMINATE", "NEVER"]
+
+
+class EndedBy(StrEnum):
+    """Why a chat ended."""
+
+    TERMINATION = "termination message"
+    HUMAN = "person"
+    AUTO_REPLY_LIMIT = "auto-reply limit"
+    MAX_TURNS = "turn limit"
+    NO_REPLY = "no reply"
+    NOT_REQUESTED = "no reply requested"
+    EMPTY_REPLIES = "two empty replies"
+    REPETITION = "repeated replies"
+    REPAIRS = "repair limit"
+    CONDITION = "termination condition"
+    BUDGET = "budget"
+    NO_HUMAN = "nobody to ask"
+    FILTERED = "content filter"
+    STOPPED = "stop"
+    INTERRUPTED = "interrupt"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a chat ended, and more about it for a person."""
+
+    by: EndedBy
+    detail: str = ""
+
+
+class ChatEnds(Exception):
+    """Raised inside a conversation to end it in order, from wherever that is decided."""
+
+    def __init__(self, by: EndedBy, detail: str = "") -> None:
+        super().__init__(detail or str(by))
+        self.ending = Ending(by, detail)
+
+
+def is_terminate(text: str) -> bool:
+    """Whether a message says that it is the last: the last line in its author's own words is `TERMINATE`.
+
+    Code blocks and quotations do not count; a full stop and Markdown emphasis around the word are accepted.
+
+    >>> is_terminate("It is 42.\\n\\nTERMINATE"), is_terminate("Then print('TERMINATE')")
+    (True, False)
+    """
+    if "TERMINATE" not in text:
+        return False
+    last = remove_code(text).rstrip().rpartition("\n")[2].strip()
+    return last.strip("*_`. ") == "TERMINATE" or last.rstrip("*_`. ").endswith(" TERMINATE")
+
+
+# -- The human-input decision, in two pure phases ---------------------------------------------------------------
+
+
+class Question(Enum):
+    """What a person is asked, if at all."""
+
+    FEEDBACK = "Provide feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to end the conversation: "
+    FEEDBACK_AT_LIMIT = (
+        "Please give feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to stop the conversation: "
+    )
+    LAST_WORD = "Please give feedback to {sender}. Press enter or type 'exit' to stop the conversation: "
+
+
+class NotAsked(Enum):
+    """The answer of nobody."""
+
+    NOT_ASKED = "not asked"
+
+
+NOT_ASKED = NotAsked.NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What happens next: the person's `reply`, an automatic reply (`auto`), or the end (`ending`).
+
+    `resets_counter` says whether the count of consecutive automatic replies begins anew.
+    """
+
+    reply: str | None = None
+    ending: EndedBy | None = None
+    auto: bool = False
+
+    @property
+    def resets_counter(self) -> bool:
+        """An automatic reply counts; everything else starts the count anew."""
+        return not self.auto
+
+
+def choose_question(mode: HumanInputMode, *, is_termination: bool, counter: int, limit: int) -> Question | None:
+    """First phase: whether the person is asked about a received message, and how.
+
+    `counter` is how many automatic replies this agent has given the sender in a row, `limit` how many it may.
+    """
+    if mode == "ALWAYS":
+        return Question.FEEDBACK
+    if mode == "NEVER":
+        return None
+    if is_termination:
+        return Question.LAST_WORD
+    return Question.FEEDBACK_AT_LIMIT if counter >= limit else None
+
+
+def conclude(
+    mode: HumanInputMode, answer: str | NotAsked, *, is_termination: bool, counter: int, limit: int
+) -> Verdict:
+    """Second phase: what follows from the answer, or from nobody having been asked.
+
+    The word `exit` ends the chat. An empty answer to a termination message ends it too; to any other message it
+    means an automatic reply, except where none is allowed at all (`limit` 0): then the empty answer itself is sent.
+    """
+    if isinstance(answer, NotAsked):
+        if mode == "NEVER" and counter >= limit:
+            return Verdict(ending=EndedBy.TERMINATION if is_termination else EndedBy.AUTO_REPLY_LIMIT)
+        return Verdict(ending=EndedBy.TERMINATION) if is_termination else Verdict(auto=True)
+    if answer.strip() == "exit":
+        return Verdict(ending=EndedBy.HUMAN)
+    if not answer and is_termination:
+        return Verdict(ending=EndedBy.TERMINATION)
+    return Verdict(reply=answer) if answer or limit == 0 else Verdict(auto=True)
+
+
+# -- Conditions -------------------------------------------------------------------------------------------------
+
+
+class Condition:
+    """A rule that ends a chat, looked at after every message. Combine rules with `|` (either) and `&` (both).
+
+    >>> stop = TextMention("DONE") | MaxMessages(10)
+    >>> stop([Message("all DONE")])
+    "the text 'DONE' was mentioned"
+    """
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        """Why the chat ends now, or `None`. `messages` are those of the chat so far, oldest first."""
+        raise TypeError(f"{type(self).__name__} is no condition by itself; define __call__(messages)")
+
+    def __or__(self, other: Condition) -> Condition:
+        return _Either(self, other)
+
+    def __and__(self, other: Condition) -> Condition:
+        return _Both(self, other)
+
+
+@dataclass(frozen=True)
+class TextMention(Condition):
+    """Ends a chat when the last message holds a text, in its author's own words (not in code or a quotation)."""
+
+    text: str
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        """See `Condition`."""
+        said = messages[-1].text if messages else ""
+        found = self.text in said and self.text in remove_code(said)
+        return f"the text {self.text!r} was mentioned" if found else None
+
+
+@dataclass(frozen=True)
+class MaxMessages(Condition):
+    """Ends a chat after so many messages, the opening one included."""
+
+    count: int
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        """See `Condition`."""
+        return f"{self.count} messages were sent" if len(messages) >= self.count else None
+
+
+@dataclass(frozen=True)
+class CallOf(Condition):
+    """Ends a chat when the last message calls a function or tool of this name."""
+
+    name: str
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        """See `Condition`."""
+        calls = messages[-1].calls if messages else ()
+        return f"{self.name} was called" if any(call.name == self.name for call in calls) else None
+
+
+@dataclass(frozen=True)
+class When(Condition):
+    """Ends a chat when a function of the messages says so."""
+
+    function: Callable[[Sequence[Message]], bool]
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        """See `Condition`."""
+        return f"{getattr(self.function, '__name__', 'a function')} said so" if self.function(messages) else None
+
+
+class ExternalStop(Condition):
+    """Ends a chat at its next message once `set` was called, from any thread."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self.is_set = True
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        """See `Condition`."""
+        return "a stop was asked for" if self.is_set else None
+
+
+@dataclass(frozen=True)
+class _Either(Condition):
+    one: Condition
+    other: Condition
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        return self.one(messages) or self.other(messages)
+
+
+@dataclass(frozen=True)
+class _Both(Condition):
+    one: Condition
+    other: Condition
+
+    def __call__(self, messages: Sequence[Message]) -> str | None:
+        reasons = self.one(messages), self.other(messages)
+        return " and ".join(str(reason) for reason in reasons) if all(reasons) else None

@@ -1,0 +1,182 @@
+"""Run the test suites, one after another, and report how each went and how long it took.
+
+    python scripts/suites.py [NAME ...]
+
+Every suite runs, also after one has failed. The exit status is 0 only if all of them passed and each ran at
+least one test. A suite has a budget of seconds; one over budget is pointed out and fails nothing, since a busy
+machine is no defect, but one that takes ten times as long is taken to hang, and fails.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "build" / "test-reports"
+HANGS = 10  # times the budget
+
+PYTEST = ("pytest", "--quiet")
+NBVAL = (
+    *PYTEST, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120",
+    "--nbval-sanitize-with=tests/notebooks/sanitize.cfg", "notebooks",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Commands to run with this Python (`-m` …). It exists where one of the files `needs` names does."""
+
+    name: str
+    budget: int
+    commands: tuple[tuple[str, ...], ...]
+    needs: str = "pyproject.toml"
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def exists(self) -> bool:
+        """Whether there is anything to run."""
+        return any(ROOT.glob(self.needs))
+
+
+SUITES = (
+    Suite("lint", 60, (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy",))),
+    Suite("unit", 60, (PYTEST,)),
+    Suite("kernel", 120, ((*PYTEST, "tests/kernel"),), "tests/kernel/test_*.py"),
+    Suite("faults", 120, ((*PYTEST, "tests/faults"),), "tests/faults/test_*.py"),
+    Suite("local-model", 120, ((*PYTEST, "tests/local_model"),), "tests/local_model/test_*.py"),
+    Suite(
+        "notebooks", 120, ((*PYTEST, "tests/notebooks"), NBVAL), "notebooks/*.ipynb",
+        {"JUPYTER_AGENTS_REPLAY": "all", "JUPYTER_AGENTS_TRUST_RECORDINGS": "1"},
+    ),
+    Suite("browser", 180, ((*PYTEST, "tests/browser"),), "tests/browser/test_*.py"),
+)  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """How a suite went: tests (or checks, for a tool that counts none) that passed and failed."""
+
+    suite: Suite
+    passed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """What the report says of it."""
+        if self.failed:
+            return "FAILED"
+        return "ok, over its budget" if self.seconds > self.suite.budget else "ok"
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the suites of these names, or all; the exit status."""
+    os.chdir(ROOT)
+    lost = forgotten_files()
+    if lost:
+        print(f"Cannot run the tests: no suite runs {', '.join(lost)}. Add it to SUITES in scripts/suites.py.")
+        return 2
+    unknown = set(names) - {suite.name for suite in SUITES}
+    if unknown:
+        print(f"Cannot run {sorted(unknown)}: the suites are {', '.join(suite.name for suite in SUITES)}.")
+        return 2
+    chosen = [suite for suite in SUITES if suite.exists() and (not names or suite.name in names)]
+    if not chosen:
+        print(f"Cannot run {', '.join(names)}: there is no test in it.")
+        return 2
+    outcomes = [run(suite) for suite in chosen]
+    report(outcomes)
+    return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+def forgotten_files() -> list[str]:
+    """Test files that no suite would run: a folder that nobody has added to `SUITES`."""
+    known = {"tests", *(argument for suite in SUITES for command in suite.commands for argument in command)}
+    found = (path.relative_to(ROOT) for path in ROOT.glob("tests/**/test_*.py"))
+    return sorted(str(path) for path in found if path.parent.as_posix() not in known)
+
+
+def run(suite: Suite) -> Outcome:
+    """Run a suite's commands; all of them, also after one has failed."""
+    print(f"\n== {suite.name} (budget {suite.budget} s)", flush=True)
+    outcome = Outcome(suite)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="jupyter-agents-") as home:
+        environment = clean_environment(Path(home)) | suite.environment
+        for number, command in enumerate(suite.commands):
+            passed, failed = run_command(suite, command, environment, REPORTS / f"{suite.name}-{number}.xml")
+            outcome.passed += passed
+            outcome.failed += failed
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def run_command(suite: Suite, command: tuple[str, ...], environment: dict[str, str], counts: Path) -> tuple[int, int]:
+    """How many tests passed, and how many failed; pytest writes them to `counts`. Any other tool counts as one."""
+    counts.unlink(missing_ok=True)
+    if command[0] == "pytest":
+        command = (*command, f"--junit-xml={counts}")
+    try:
+        status = subprocess.run(
+            [sys.executable, "-m", *command],
+            check=False,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            timeout=HANGS * suite.budget,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        print(f"{suite.name} hangs: it was stopped after {HANGS * suite.budget} s.", flush=True)
+        status = 1
+    passed, failed = count(counts) if counts.exists() else (int(status == 0), 0)
+    return passed, max(failed, int(status != 0 or passed == 0))
+
+
+def count(report: Path) -> tuple[int, int]:
+    """The tests of a pytest report that passed, and those that failed."""
+    suites = ET.parse(report).getroot().iter("testsuite")
+    numbers = [{key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")} for suite in suites]
+    failed = sum(one["failures"] + one["errors"] for one in numbers)
+    return sum(one["tests"] - one["skipped"] for one in numbers) - failed, failed
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """The environment without what would change a test: settings of Jupyter, keys, proxies, other kernels."""
+    unwanted = ("OPENAI_", "AZURE_OPENAI_", "JUPYTER", "IPYTHON", "PYTEST_", "MPLBACKEND")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(unwanted) and not name.lower().endswith("_proxy")
+    }
+    return kept | {
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel `python3` is this environment's, not the user's
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def report(outcomes: Sequence[Outcome]) -> None:
+    """Print the table, and last of all one line that counts."""
+    print(f"\n{'suite':16}{'passed':>8}{'failed':>8}{'seconds':>9}{'budget':>8}")
+    for outcome in outcomes:
+        suite = outcome.suite
+        print(
+            f"{suite.name:16}{outcome.passed:8}{outcome.failed:8}{outcome.seconds:9.1f}{suite.budget:8}  {outcome.verdict}"
+        )
+    for outcome in outcomes:
+        if outcome.seconds > outcome.suite.budget:
+            over, budget = outcome.seconds, outcome.suite.budget
+            print(f"warning: {outcome.suite.name} took {over:.0f} s, which is more than its budget of {budget} s")
+    print(f"\n{sum(one.passed for one in outcomes)} passed, {sum(one.failed for one in outcomes)} failed", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
