@@ -89,7 +89,10 @@ def report(name: str, pairs: list[dict[str, float]]) -> None:
 def execute(client: Any, code: str, expression: str | None = None) -> Any:
     """Execute a cell; the JSON that an expression holds afterwards."""
     reply = client.execute_interactive(
-        code, timeout=300, user_expressions={"value": expression} if expression else {}, output_hook=lambda message: None
+        code,
+        timeout=300,
+        user_expressions={"value": expression} if expression else {},
+        output_hook=lambda message: None,
     )["content"]
     if reply["status"] != "ok":
         sys.exit("\n".join(reply["traceback"]))

@@ -69,9 +69,12 @@ def find_code_blocks(text: str) -> list[CodeBlock]:
     """
     if "```" not in text and "~~~" not in text:
         return []
+    lines = _lines(text)
+    if lines[-1]:
+        lines.append("")  # every line of a block ends with a line feed
     return [
         CodeBlock(_language(token.info), token.content, _is_closed(token.content, *token.map), token.map[0])
-        for token in _parser().parse("\n".join(_lines(text)))
+        for token in _parser().parse("\n".join(lines))
         if token.type == "fence" and token.map
     ]
 
@@ -140,11 +143,10 @@ def _language(info: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines to be looked at; the last is empty."""
+    """The lines to be looked at: all, or the whole ones that fit the limit."""
     if len(text) > _MAX_TEXT:
         text = text[: text.rfind("\n", 0, _MAX_TEXT) + 1]
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return lines if not lines[-1] else [*lines, ""]
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _is_closed(content: str, start: int, end: int) -> bool:

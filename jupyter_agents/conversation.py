@@ -18,7 +18,8 @@ from jupyter_agents.replies import Reply
 from jupyter_agents.termination import ChatEnds, Condition, EndedBy, Ending
 
 _REPEATS = 5
-"""So many identical replies of both sides in a row are a loop. Calls do not count: a tool may be polled."""
+"""So many identical replies of both sides in a row are a loop. Calls do not count: a tool may be polled. What a
+person says is no loop either."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ class TurnLoop:
         self.run, self.limits, self.silent = run, limits, silent
         self._sent: list[Message] = []
         self._repairs = 0
+        self._heard_person = 0
 
     async def talk(self, sender: Any, recipient: Any, first: Reply, request_reply: bool | None) -> Ending:
         """Send the first message and go on from there; why it ended.
@@ -254,6 +256,8 @@ class TurnLoop:
         await sender.attach(self.run, recipient)  # again and again: a reply function may clear the history
         await recipient.attach(self.run, sender)
         self._sent.append(message)
+        if said.origin == "human":
+            self._heard_person = len(self._sent)
         await Emit(
             MessageSent(
                 self.run.chat,
@@ -283,14 +287,14 @@ class TurnLoop:
             return Ending(EndedBy.MAX_TURNS, _count(turns, "turn"))
         if len(sent) >= 2 and sent[-1].is_empty and sent[-2].is_empty:
             return Ending(EndedBy.EMPTY_REPLIES)
-        if _is_loop(sent):
+        if len(sent) - self._heard_person >= 2 * _REPEATS and _is_loop(sent):
             return Ending(EndedBy.REPETITION, f"both sides said the same {_REPEATS} times in a row")
         reason = self.limits.termination and self.limits.termination(sent)
         return Ending(EndedBy.CONDITION, reason) if reason else None
 
 
 def _is_loop(sent: list[Message]) -> bool:
-    if len(sent) < 2 * _REPEATS or sent[-1] != sent[-3] or any(one.calls for one in sent[-2:]):
+    if sent[-1] != sent[-3] or any(one.calls for one in sent[-2:]):
         return False
     mine, yours = sent[-1 : -2 * _REPEATS : -2], sent[-2 : -2 * _REPEATS - 1 : -2]
     return all(one == mine[0] for one in mine) and all(one == yours[0] for one in yours)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import os
 import threading
 import time
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -137,8 +139,10 @@ def _driving(coroutine: Coroutine[Any, Any, Any], run: Run | None) -> Iterator[R
     try:
         yield here
     finally:
-        coroutine.close()
-        current_run.reset(token)
+        try:
+            coroutine.close()
+        finally:
+            current_run.reset(token)
 
 
 @contextmanager
@@ -174,7 +178,7 @@ def _perform(effect: Any, run: Run) -> Any:
     if isinstance(effect, CallTool):
         return _call(effect)
     if isinstance(effect, Pause):
-        return time.sleep(effect.seconds)
+        return time.sleep(max(effect.seconds, 0))
     if isinstance(effect, Within):
         return drive(effect.coroutine, effect.run)
     operation = _OPERATIONS.get(type(effect))
@@ -187,8 +191,7 @@ async def _a_perform(effect: Any, run: Run) -> Any:
     if isinstance(effect, Step):
         return await effect.a_perform()
     if isinstance(effect, CallTool):
-        value = (effect.a_function or effect.function)(*effect.args, **effect.kwargs)
-        return await value if inspect.isawaitable(value) else value
+        return await _a_call(effect)
     if isinstance(effect, Pause):
         return await asyncio.sleep(effect.seconds)
     if isinstance(effect, Within):
@@ -216,6 +219,14 @@ def _at_once(effect: Any, run: Run) -> Any:
 def _call(effect: CallTool) -> Any:
     value = effect.function(*effect.args, **effect.kwargs)
     return _await_elsewhere(value) if inspect.isawaitable(value) else value
+
+
+async def _a_call(effect: CallTool) -> Any:
+    try:
+        value = (effect.a_function or effect.function)(*effect.args, **effect.kwargs)
+    except StopIteration as end:  # here, and not by this coroutine in words of its own: a model may read them
+        raise _throwable(end) from end
+    return await value if inspect.isawaitable(value) else value
 
 
 # -- What the effects of a conversation mean --------------------------------------------------------------------
@@ -264,7 +275,7 @@ async def _ask(effect: Ask, run: Run) -> Answer:
     await Emit(HumanAsked(run.chat, effect.agent, effect.prompt.to_json()))
     answer = run.tape and run.tape.replay(effect, chat=run.chat, agent=effect.agent)
     if not answer:
-        human = effect.human or run.session.find_human()
+        human = run.session.find_human() if effect.human is None else effect.human
         if human is None:
             raise NoHumanError(
                 f"Cannot ask for human input: nobody is there to answer {effect.agent!r}. "
@@ -303,46 +314,64 @@ def _await_elsewhere(awaitable: Awaitable[T]) -> T:
 
     The callback sees the caller's context variables. What is bound to the caller's loop cannot be awaited there.
     """
-    task: asyncio.Future[T] | None = None
-    begun = threading.Event()
-    done = threading.Event()
+    outcome: Future[T] = Future()
+    task: asyncio.Task[None] | None = None
 
-    async def awaited() -> T:
-        return await awaitable
+    async def awaited() -> None:
+        try:
+            outcome.set_result(await awaitable)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread; here it would end the loop
+            outcome.set_exception(error)
 
     def begin() -> None:
         nonlocal task
         task = loop.create_task(awaited(), context=context)
-        task.add_done_callback(lambda _: done.set())
-        begun.set()
 
-    loop, context = _private_loop(), contextvars.copy_context()
+    loop, context = _private_loop(_depth_of_this_thread() + 1), contextvars.copy_context()
     loop.call_soon_threadsafe(begin)
     try:
-        while not done.wait(TICK):
-            pass
+        while not outcome.done():
+            wait([outcome], TICK)
     except BaseException:
-        begun.wait()
-        if task is not None:
-            loop.call_soon_threadsafe(task.cancel)
+        loop.call_soon_threadsafe(lambda: task and task.cancel())
         raise
-    assert task is not None
     try:
-        return task.result()
+        return outcome.result()
     except RuntimeError as error:
-        if "different loop" in str(error) or "different event loop" in str(error):
-            raise ConfigurationError(
-                "Cannot await an object of this notebook's event loop in a synchronous call. "
-                "Use the `a_` method instead, with `await` (for example `await agent.a_initiate_chat(…)`)."
-            ) from error
-        raise
+        if "different loop" not in str(error) and "different event loop" not in str(error):
+            raise
+        raise ConfigurationError(
+            "Cannot await an object of this notebook's event loop in a synchronous call. "
+            "Use the `a_` method instead, with `await` (for example `await agent.a_initiate_chat(…)`)."
+        ) from error
+
+
+class _LoopThread(threading.Thread):
+    """The thread of a private loop. A callback there that starts a chat of its own awaits callbacks on the next one."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(name=f"jupyter-agents-callbacks-{depth}", daemon=True)
+        self.depth = depth
+        self.loop = asyncio.new_event_loop()
+
+    def run(self) -> None:
+        self.loop.run_forever()
+
+
+def _depth_of_this_thread() -> int:
+    thread = threading.current_thread()
+    return thread.depth if isinstance(thread, _LoopThread) else 0
 
 
 @cache
-def _private_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="jupyter-agents-callbacks", daemon=True).start()
-    return loop
+def _private_loop(depth: int) -> asyncio.AbstractEventLoop:
+    thread = _LoopThread(depth)
+    thread.start()
+    return thread.loop
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_private_loop.cache_clear)  # the threads of the loops stay with the parent
 
 
 __all__ = ["TICK", "Notice", "Run", "ThisRun", "Within", "a_drive", "current_run", "drive"]

@@ -6,9 +6,11 @@ It does not say who sent it to whom; the event that carries it does.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Literal
 
 from jupyter_agents.errors import InvalidMessageError
@@ -18,9 +20,6 @@ Content = str | tuple[Mapping[str, Any], ...] | None
 
 FinishReason = Literal["stop", "length", "tool_calls", "function_call", "content_filter", "interrupted"]
 
-_CLASSIC_KEYS = (
-    "content", "role", "name", "function_call", "tool_calls", "tool_call_id", "tool_responses", "context", "finish_reason"
-)  # fmt: skip
 _NOT_IN_A_WIRE_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -100,7 +99,7 @@ class ToolCall:
     def from_json(cls, data: Mapping[str, Any]) -> ToolCall:
         """The reverse of `to_json`."""
         function = data.get("function") or data
-        return cls(str(function.get("name") or ""), _text(function.get("arguments")), data.get("id"))
+        return cls(_text(function.get("name")), _text(function.get("arguments")), data.get("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ class Message:
 
     def to_dict(self) -> dict[str, Any]:
         """The classic dictionary, without a role for plain speech. A new one at every call."""
-        found: dict[str, Any] = {"content": list(self.content) if isinstance(self.content, tuple) else self.content}
+        found: dict[str, Any] = {"content": _copied(self.content) if isinstance(self.content, tuple) else self.content}
         if self.role:
             found["role"] = self.role
         if self.name:
@@ -204,8 +203,8 @@ class Message:
     def from_dict(cls, data: Mapping[str, Any] | str | Message) -> Message:
         """A message from text, from the classic dictionary or from the wire form.
 
-        Unknown keys are dropped, as the classic framework does. Raises `InvalidMessageError` when there is
-        neither content nor a call in it.
+        Unknown keys are dropped, as the classic framework does, and a tool call without an id is given one. Raises
+        `InvalidMessageError` when there is neither content nor a call in it.
         """
         if isinstance(data, Message):
             return data
@@ -215,7 +214,8 @@ class Message:
             raise InvalidMessageError(
                 f"Cannot send {data!r}: a message is a text or a dictionary with 'content'. Convert it with str()."
             )
-        if not any(data.get(key) is not None for key in ("content", "function_call", "tool_calls", "tool_responses")):
+        calls = any(data.get(key) for key in ("function_call", "tool_calls", "tool_responses"))
+        if data.get("content") is None and not calls:
             raise InvalidMessageError(
                 f"Cannot send {dict(data)!r}: it has neither 'content' nor 'function_call' nor 'tool_calls'. Give it one."
             )
@@ -225,36 +225,57 @@ class Message:
             role=role if role in ("function", "tool", "system") else None,
             name=data.get("name"),
             function_call=ToolCall.from_json(call) if call else None,
-            tool_calls=tuple(ToolCall.from_json(one) for one in data.get("tool_calls") or ()),
+            tool_calls=_with_ids(ToolCall.from_json(one) for one in data.get("tool_calls") or ()),
             tool_call_id=data.get("tool_call_id"),
             tool_responses=tuple(
                 ToolResponse(str(one.get("tool_call_id")), _text(one.get("content")))
                 for one in data.get("tool_responses") or ()
             ),
-            context=data.get("context"),
+            context=_context(data.get("context")),
             finish_reason=data.get("finish_reason"),
         )
 
 
 def _content(value: Any) -> Content:
-    if value is None or isinstance(value, tuple):
-        return value
+    if value is None:
+        return None
     if isinstance(value, str):
         return scrub(value)
-    if isinstance(value, Sequence):
-        return tuple(_scrubbed(part) for part in value)
+    if isinstance(value, (list, tuple)) and all(isinstance(part, Mapping) for part in value):
+        return tuple(_copied(value))
     raise InvalidMessageError(
-        f"Cannot send content {value!r}: it is a {type(value).__name__}, neither text nor content parts. Convert it with str()."
+        f"Cannot send content {value!r}: it is neither text nor a list of content parts (dictionaries with a 'type'). "
+        "Convert it with str()."
     )
 
 
-def _scrubbed(value: Any) -> Any:
+def _copied(value: Any) -> Any:
+    """Content parts that share nothing with `value`, scrubbed."""
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, Mapping):
-        return {key: _scrubbed(one) for key, one in value.items()}
+        return {key: _copied(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_copied(one) for one in value]
     return value
 
 
+def _context(value: Any) -> Mapping[str, Any] | None:
+    if value is None or isinstance(value, Mapping):
+        return None if value is None else dict(value)
+    raise InvalidMessageError(f"Cannot send a message with context {value!r}: it must be a dictionary.")
+
+
+def _with_ids(calls: Iterable[ToolCall]) -> tuple[ToolCall, ...]:
+    """Tool calls of which each has an id, as their results are told apart by it."""
+    found = tuple(calls)
+    taken = {call.id for call in found}
+    free = (name for name in map("call_{}".format, count()) if name not in taken)
+    return tuple(call if call.id else replace(call, id=next(free)) for call in found)
+
+
 def _text(value: Any) -> str:
-    return "" if value is None else scrub(value) if isinstance(value, str) else str(value)
+    """Text of a model, or of a server that sends arguments as an object instead of as text."""
+    if value is None:
+        return ""
+    return scrub(json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else str(value))

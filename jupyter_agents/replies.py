@@ -84,6 +84,11 @@ class ReplyFunction:
             return (recipient,), {"messages": messages, "sender": sender, "config": self.config}
         return (recipient, messages, sender, self.config), {}
 
+    @property
+    def is_unbound(self) -> bool:
+        """Whether the function belongs to no object already."""
+        return getattr(self.function, "__self__", None) is None
+
     @cached_property
     def _takes_names(self) -> bool:
         try:

@@ -148,8 +148,17 @@ def open_recording(mode: ReplayMode, path: str | None) -> Recording | None:
     if mode == "off":
         return None
     file = Path(path or _default_path()).absolute()
-    written = file.stat().st_mtime_ns if mode != "record" and file.exists() else None
-    return _opened(mode, str(file), written)
+    return _opened(mode, str(file), _occasion(mode, file))
+
+
+def _occasion(mode: ReplayMode, file: Path) -> int | None:
+    """What lets a recording be opened anew: that another cell records, or that the file to replay has changed.
+
+    A cell that is recorded again replaces what it recorded before; equal beginnings within one cell are kept apart.
+    """
+    if mode == "record":
+        return getattr(running_shell(), "execution_count", None)
+    return file.stat().st_mtime_ns if file.exists() else None
 
 
 _MODES = get_args(ReplayMode)
@@ -169,8 +178,7 @@ def _default_path() -> Path:
 
 
 @functools.cache
-def _opened(mode: ReplayMode, path: str, written: int | None) -> Recording:
-    """One recording a file, for all chats of the process; what has been recorded since is read anew."""
+def _opened(mode: ReplayMode, path: str, occasion: int | None) -> Recording:
     from jupyter_agents.journal.recording import Recording
 
     if mode == "record":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -11,6 +12,8 @@ from jupyter_agents.code_blocks import remove_code
 from jupyter_agents.messages import Message
 
 HumanInputMode = Literal["ALWAYS", "TERMINATE", "NEVER"]
+
+_LAST_WORD = re.compile(r"(?:^|[^\w\s,]\s+[*_`]*)TERMINATE$")
 
 
 class EndedBy(StrEnum):
@@ -53,15 +56,16 @@ class ChatEnds(Exception):
 def is_terminate(text: str) -> bool:
     """Whether a message says that it is the last: the last line in its author's own words is `TERMINATE`.
 
-    Code blocks and quotations do not count; a full stop and Markdown emphasis around the word are accepted.
+    The word may also follow on that line as a sentence of its own, with Markdown emphasis, a full stop or an
+    exclamation mark. Code blocks, quotations and the word inside a sentence ("then reply TERMINATE") do not count.
 
-    >>> is_terminate("It is 42.\\n\\nTERMINATE"), is_terminate("Then print('TERMINATE')")
+    >>> is_terminate("It is 42. **TERMINATE**"), is_terminate("Then print('TERMINATE')")
     (True, False)
     """
     if "TERMINATE" not in text:
         return False
-    last = remove_code(text).rstrip().rpartition("\n")[2].strip()
-    return last.strip("*_`. ") == "TERMINATE" or last.rstrip("*_`. ").endswith(" TERMINATE")
+    last = remove_code(text).rstrip().rpartition("\n")[2]
+    return _LAST_WORD.search(last.strip(" \t*_`.!")) is not None
 
 
 # -- The human-input decision, in two pure phases ---------------------------------------------------------------
@@ -70,10 +74,10 @@ def is_terminate(text: str) -> bool:
 class Question(Enum):
     """What a person is asked, if at all."""
 
-    FEEDBACK = "Provide feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to end the conversation: "
-    FEEDBACK_AT_LIMIT = (
-        "Please give feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to stop the conversation: "
+    FEEDBACK = (
+        "Provide feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to end the conversation: "
     )
+    FEEDBACK_AT_LIMIT = "Please give feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to stop the conversation: "
     LAST_WORD = "Please give feedback to {sender}. Press enter or type 'exit' to stop the conversation: "
 
 
@@ -151,11 +155,11 @@ class Condition:
         """Why the chat ends now, or `None`. `messages` are those of the chat so far, oldest first."""
         raise TypeError(f"{type(self).__name__} is no condition by itself; define __call__(messages)")
 
-    def __or__(self, other: Condition) -> Condition:
-        return _Either(self, other)
+    def __or__(self, other: object) -> Condition:
+        return _Either(self, other) if isinstance(other, Condition) else NotImplemented
 
-    def __and__(self, other: Condition) -> Condition:
-        return _Both(self, other)
+    def __and__(self, other: object) -> Condition:
+        return _Both(self, other) if isinstance(other, Condition) else NotImplemented
 
 
 @dataclass(frozen=True)

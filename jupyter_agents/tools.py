@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
     if len(text) > _MAX_ARGUMENTS:
         raise BadArguments(f"The arguments are {len(text)} characters long; at most {_MAX_ARGUMENTS} are accepted.")
     try:
-        value = json.loads(text, strict=False, parse_constant=_refuse_constant)
+        value = json.loads(text, strict=False, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BadArguments(str(error)) from error
     if not isinstance(value, dict):
@@ -66,3 +67,10 @@ def to_text(value: Any) -> str:
 
 def _refuse_constant(name: str) -> Any:
     raise BadArguments(f"{name} is not JSON.")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise BadArguments("A number is too large.")
+    return value

@@ -683,7 +683,7 @@ def test_row06_key_is_nowhere_when_a_call_fails(server, ask, caplog, reply):
 def test_missing_key_is_told_when_the_first_call_is_made(ask):
     model = OpenAIModel("m")
 
-    with pytest.raises(ModelNotConfiguredError, match="no API key for api.openai.com. Set OPENAI_API_KEY"):
+    with pytest.raises(ModelNotConfiguredError, match=r"no API key for api\.openai\.com\. Set OPENAI_API_KEY"):
         ask(model)
     with pytest.raises(ModelNotConfiguredError, match="--replay"):
         model.check_configured()

@@ -820,8 +820,49 @@ def test_image_is_kept_as_its_hash_when_one_was_sent(path):
     assert re.search(r"-user .*\n(.*\n)*\+user ", refusal(path, steps("B")) + "\n")
 
 
+def test_reply_comes_back_whole_when_it_holds_an_image(path):
+    code = "image = '" + "iVBORw0K" * 1_000 + "'"
+    steps = [
+        (complete(user("Draw.")), ModelReply(code), 0),
+        (complete(user("Draw."), said(code), user("More.")), ModelReply("ok"), 0),
+    ]
+    record(path, steps)
+
+    assert replay(path, steps) == outcomes(steps)
+    assert json.loads(lines(path)[2])["messages"] == [[0, 2], user("More.")]
+
+
 def test_repr_says_what_it_is(path):
     record(path, talk("hi"))
 
     assert repr(Recording.open(path, "replay")) == f"<Recording {str(path)!r}: replay>"
     assert Recording.open(path, "replay").path == Path(path)
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_code_of_a_recording_is_asked_about_when_it_ran_unasked_elsewhere(tmp_path, monkeypatch, is_trusted):
+    from jupyter_agents import AssistantAgent, UserProxyAgent
+    from jupyter_agents.session import Session, use_session
+    from jupyter_agents.testing import RecordingExecutor, ScriptedHuman, ScriptedModel
+
+    file = tmp_path / "chat.jsonl"
+    monkeypatch.setenv("JUPYTER_AGENTS_TRUST_DB", str(tmp_path / "theirs"))
+    model = ScriptedModel(["```python\nprint(1)\n```", "Done.\nTERMINATE"])
+
+    def hold(mode, human):
+        executor = RecordingExecutor(["1\n"])
+        recording = Recording.open(file, mode)
+        session = Session(find_recording=lambda: recording, find_human=lambda: human)
+        user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"executor": executor})
+        with use_session(session):
+            user.initiate_chat(AssistantAgent("assistant", llm_config=model), message="Count.")
+        return executor
+
+    hold("record", None)
+    if not is_trusted:
+        monkeypatch.setenv("JUPYTER_AGENTS_TRUST_DB", str(tmp_path / "mine"))
+    human = ScriptedHuman(["run"])
+    executor = hold("replay", human)
+
+    assert len(executor.blocks) == 1
+    assert len(human.prompts) == (0 if is_trusted else 1)

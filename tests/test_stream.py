@@ -1,5 +1,6 @@
 """What bytes mean: the event reader and the assembler, over every way to cut, repeat, leave out and damage."""
 
+import itertools
 import json
 
 import pytest
@@ -38,7 +39,7 @@ def read(*pieces):
 
 def cut(data, places):
     edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 STREAM = b"".join(
@@ -268,9 +269,11 @@ def test_reply_is_malformed_when_it_is_endless(monkeypatch):
     monkeypatch.setattr("jupyter_agents.models.stream._MAX_BYTES", 100)
     stream = ReplyStream("a model")
 
+    for _ in range(10):
+        stream.feed(b"x" * 10)
+
     with pytest.raises(MalformedReplyError, match="longer than"):
-        for _ in range(11):
-            stream.feed(b"x" * 10)
+        stream.feed(b"x")
 
 
 @pytest.mark.parametrize(

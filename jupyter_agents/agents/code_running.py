@@ -64,7 +64,7 @@ async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock 
     policy = (agent.code_config or CodeConfig()).strictest(run.session.settings.code_policy)
     if policy == "deny":
         return None, "Running code is not allowed here. Solve the task without code, or say what you would need."
-    if policy == "auto":
+    if policy == "auto" and not (run.tape is not None and run.tape.is_foreign):
         await _say_once(agent, run)
         return block, ""
     return await _ask_person(agent, block, run)

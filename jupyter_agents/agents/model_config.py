@@ -19,6 +19,11 @@ class SessionModel:
         """See `Model`. Raises `ModelNotConfiguredError` when there is none."""
         return await _find_session_model().complete(request)
 
+    @property
+    def scripted(self) -> bool:
+        """Whether its words are written by hand, which recordings and pages say."""
+        return bool(getattr(_find_session_model(), "scripted", False))
+
     def check_configured(self) -> None:
         """Raise `ModelNotConfiguredError` when there is no such model."""
         from jupyter_agents.models.config import check_configured

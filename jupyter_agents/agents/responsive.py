@@ -297,7 +297,7 @@ class ResponsiveAgent:
         return Reply.from_classic(True, self.default_auto_reply)
 
     async def _ask(self, entry: ReplyFunction, talk: Talk, sender: Any) -> Reply:
-        built_in = _REPLY_CORES.get(entry.function)
+        built_in = _REPLY_CORES.get(core_of(entry.function)) if entry.is_unbound else None
         if built_in is not None and entry.config is None:
             if not talk.messages:
                 raise InvalidMessageError(
@@ -540,7 +540,7 @@ _BUILT_IN: tuple[Callable[..., Any], ...] = (
 )
 _REPLY_CORES: dict[Any, Core[..., Reply]] = dict(
     zip(
-        _BUILT_IN,
+        map(core_of, _BUILT_IN),
         (
             reply_functions.reply_by_human,
             reply_functions.reply_by_function,
@@ -568,8 +568,18 @@ async def _prepared(message: Any, recipient: Any) -> Message:
     if callable(content):
         content = await call(content, context or {})
     elif isinstance(content, str) and context and _fills_templates(recipient):
-        content = content.format(**context)
+        content = _filled_in(content, context)
     return Message.from_dict({**message, "content": content})
+
+
+def _filled_in(template: str, context: Mapping[str, Any]) -> str:
+    try:
+        return template.format(**context)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise InvalidMessageError(
+            f"Cannot fill in the template {template!r}: {error!r}; the context has {', '.join(context)}. "
+            "Add what is missing, and write {{ and }} for braces that are text."
+        ) from error
 
 
 def _fills_templates(recipient: Any) -> bool:

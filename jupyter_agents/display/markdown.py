@@ -31,6 +31,7 @@ _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PLAIN_TARGET = r"https?://[^\s()<>\"'`$\\]+\)"
 _LIVE = re.compile(rf"<(?![\s\d=-])|!\[|\](?:\((?!{_PLAIN_TARGET})|:)|`{{3,}}|~{{3,}}|ftp://", re.IGNORECASE)
 _DISPLAY_MATH = re.compile(r"\$\$|\\+\[|\\begin\{")
+_CLOSING_BRACKET = re.compile(r"(?<!\\)\]")
 _CLEAN_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*[\w+#.-]*[ \t]*")
 _FENCE_RUN = re.compile(r"`{3,}|~{3,}")
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+!|~$@>-])")
@@ -57,7 +58,7 @@ def to_html(text: str) -> str:
     text = clean(text)
     if len(text) > MAX_MARKDOWN:
         return code_html(text)
-    return _parser().render(text).replace("\n", " ").strip()
+    return str(_parser().render(text)).replace("\n", " ").strip()
 
 
 def code_html(code: str, language: str = "") -> str:
@@ -104,10 +105,10 @@ def defang(text: str) -> str:
     end = 0
     for fence in fences:
         assert fence.map is not None
-        done += _defang_prose(lines[end : fence.map[0]], keep_math=not has_live_code)
+        done += _defang_prose(lines[end : fence.map[0]], is_before_live_code=has_live_code)
         done += _place(fence, lines, done)
         end = fence.map[1]
-    done += _defang_prose(lines[end:], keep_math=not has_live_code)
+    done += _defang_prose(lines[end:])
     return "\n".join(done)
 
 
@@ -138,19 +139,25 @@ def _is_unmistakable(block: Sequence[str]) -> bool:
     return all(len(run) < len(opening[1]) for line in block[1:-1] for run in _FENCE_RUN.findall(line))
 
 
-def _defang_prose(lines: Sequence[str], *, keep_math: bool) -> Sequence[str]:
+def _defang_prose(lines: Sequence[str], *, is_before_live_code: bool = False) -> Sequence[str]:
     text = "\n".join(lines)
-    if not keep_math:
-        text = _DISPLAY_MATH.sub(
-            lambda found: _entities(found[0]), text
-        )  # else a viewer may take half of a code block for a formula
+    if is_before_live_code:
+        text = _close(text)
     text = _LIVE.sub(_harmless, text)
     return text.split("\n") if lines else ()
 
 
+def _close(text: str) -> str:
+    """Leave nothing open before a code block that some parser would close inside it: a formula, a link's label."""
+    text = _DISPLAY_MATH.sub(lambda found: _entities(found[0]), text)
+    last = max((found.end() for found in _CLOSING_BRACKET.finditer(text)), default=0)
+    return text[:last] + text[last:].replace("[", "&#91;")
+
+
 def _harmless(found: re.Match[str]) -> str:
-    """The same characters with the dangerous one as an entity. A backslash is not enough: marked takes it away again
-    from brackets in the text of a link, before it looks for images there.
+    """The same characters, the dangerous one as an entity.
+
+    A backslash is not enough: in the text of a link, marked takes it away from brackets before it looks for images.
     """
     mark = found[0]
     if mark[0] in "<`~":
@@ -201,7 +208,8 @@ def _image(_: Any, tokens: Sequence[Token], at: int, *_rest: Any) -> str:
 
 def _link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, _env: Any) -> str:
     token = tokens[at]
-    token.attrs = {"href": str(token.attrGet("href")), "rel": "noopener noreferrer", "target": "_blank"}
+    address = str(token.attrGet("href") or "")  # `[x]()` has none
+    token.attrs = {"href": address, "rel": "noopener noreferrer", "target": "_blank"} if address else {}
     return str(renderer.renderToken(tokens, at, options, _env))
 
 

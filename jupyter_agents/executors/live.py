@@ -149,13 +149,13 @@ class _Block:
             guarded=(_Block.run, _Block.a_run, _Block.run_awaiting, _Block.run_script, _Block.__exit__),
         )
         self.capture.is_stopped = lambda: self.stopper.has_stopped
+        self.snapshot = Snapshot(self.shell)
         self.started = time.monotonic()
         self._stack = ExitStack()
 
     def __enter__(self) -> _Block:
-        snapshot = Snapshot(self.shell)
         with ExitStack() as stack:
-            stack.callback(snapshot.restore)
+            stack.callback(self.snapshot.restore)
             directory = self.executor._made_work_dir()
             if directory is not None:
                 os.chdir(directory)
@@ -173,9 +173,12 @@ class _Block:
     def run(self) -> int:
         """Run it as IPython does; its exit code."""
         try:
-            return self._outcome(self.shell.run_cell(self.code, store_history=False))
+            result = self.shell.run_cell(self.code, store_history=False)
         except BaseException as error:  # noqa: BLE001 - code too deep to compile escapes run_cell, for one
+            self.snapshot.restore_builtins()
             return self._escaped(error)
+        self.snapshot.restore_builtins()
+        return self._outcome(result)
 
     async def a_run(self, transformed: str) -> int:
         """Run it as a task of the running loop, for it awaits something; its exit code."""
@@ -190,6 +193,7 @@ class _Block:
             if not self.stopper.has_stopped:
                 raise
         finally:
+            self.snapshot.restore_builtins()
             self.shell.events.trigger("post_execute")  # run_cell_async does not; figures are drawn by it
             self.shell.events.trigger("post_run_cell", result)
         current = asyncio.current_task()

@@ -258,7 +258,7 @@ class Transcript:
         """Add a rich output and its words. One with a `display_id` can be replaced by `update`."""
         self._take_in()
         self._finish_lines()
-        piece = _Piece("", shorten(text, self.limit // 2), dict(output))
+        piece = _Piece("", self._fit(text), dict(output))
         self._keep(piece)
         self._append(piece)
         if display_id is not None and piece.output is not None:
@@ -272,7 +272,7 @@ class Transcript:
         before = len(piece.text)
         self._bytes -= _size(piece.output)
         self._count -= 1
-        piece.text, piece.output = shorten(text, self.limit // 2), dict(output)
+        piece.text, piece.output = self._fit(text), dict(output)
         self._keep(piece)
         if piece.is_late:
             self._tail_size += len(piece.text) - before
@@ -303,6 +303,11 @@ class Transcript:
             elif piece.name:
                 found.append({"output_type": "stream", "name": piece.name, "text": piece.text})
         return tuple(found)
+
+    def _fit(self, text: str) -> str:
+        """The words of a rich output, short enough never to be cut off whole."""
+        most = self.limit // 2
+        return text if len(text) <= most else shorten(text, max(0, most - len(_cut_note(len(text)))))
 
     def _settle(self) -> None:
         self._take_in()

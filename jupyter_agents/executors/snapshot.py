@@ -44,6 +44,10 @@ class Snapshot:
         self._payloads = list(shell.payload_manager.read_payload())
         self._history = _History(shell)
 
+    def restore_builtins(self) -> None:
+        """Put the built-in names back: the first thing to do, for all code needs them."""
+        self._process.restore_builtins()
+
     def restore(self) -> None:
         """Put everything back. What cannot be put back does not keep the rest from it."""
         self._process.restore()
@@ -81,13 +85,16 @@ class _Process:
         self._handlers = {one: signal.getsignal(one) for one in _SIGNALS} if in_main_thread else {}
         self._directory = _current_directory()
 
-    def restore(self) -> None:
-        for name, value in self._sys.items():
-            setattr(sys, name, value)
-        now = vars(builtins)
+    def restore_builtins(self) -> None:
+        now = builtins.__dict__  # vars() may be gone
         for name, value in self._builtins.items():
             if now.get(name, _MISSING) is not value:
                 now[name] = value
+
+    def restore(self) -> None:
+        self.restore_builtins()
+        for name, value in self._sys.items():
+            setattr(sys, name, value)
         if sys.getrecursionlimit() != self._recursion_limit:
             sys.setrecursionlimit(self._recursion_limit)
         for number, handler in self._handlers.items():

@@ -98,7 +98,7 @@ def approval_question(prompt: Prompt) -> str:
     """
     block = prompt.block or CodeBlock("", "")
     lines = show_exact(block.code).removesuffix("\n").split("\n")
-    size = f"{len(lines)} line{'s' * (len(lines) != 1)}"
+    size = f"{len(lines):,} line{'s' * (len(lines) != 1)}"
     title = f"{prompt.text} ({show_exact(block.language) or 'code'}, {size})"
     return "\n".join([title, *_with_bars(lines), _CHOICES])
 

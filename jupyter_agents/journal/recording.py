@@ -125,6 +125,11 @@ class Tape:
         """Whether answers of people come from the recording, so that nobody need be there."""
         return False
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the words are replayed from a conversation that was neither recorded here nor trusted by the user."""
+        return False
+
     @overload
     def replay(self, effect: Complete, *, chat: int, agent: str) -> ModelReply | None: ...
     @overload
@@ -183,8 +188,17 @@ class ReplayingTape(Tape):
         asked = self._ask(effect, chat, agent)
         if self._found is None:
             self._found = self._find(asked)
+        if _is_approval(effect) and self.is_foreign and not self._found.asks(asked.key):
+            return None  # the code ran unasked where it was recorded
         outcome = self._exchange(asked, self._found).outcome
         return None if self._is_foreign_approval(effect, outcome) else outcome
+
+    @property
+    def is_foreign(self) -> bool:
+        """See `Tape`. Nothing is foreign before the first words."""
+        if self._is_trusted is None and self._found is not None:
+            self._is_trusted = self._recording.trust.is_trusted(self._found.digest)
+        return self._is_trusted is False
 
     def _find(self, asked: Asked) -> Conversation:
         """The conversation that begins with this question; of several, the next in turn."""
@@ -209,13 +223,11 @@ class ReplayingTape(Tape):
         return exchange
 
     def _is_foreign_approval(self, effect: Complete | Ask, outcome: ModelReply | Answer) -> bool:
-        if not isinstance(effect, Ask) or effect.prompt.kind != "approval":
+        if not _is_approval(effect):
             return False
         if isinstance(outcome, Answer) and outcome.action in ("reject", "stop"):
             return False  # a refusal grants nothing
-        if self._is_trusted is None:
-            self._is_trusted = self._found is not None and self._recording.trust.is_trusted(self._found.digest)
-        return not self._is_trusted
+        return self.is_foreign
 
     def _conversations(self) -> list[Conversation]:
         return list(self._recording.contents.conversations.values())
@@ -357,3 +369,7 @@ def _refuse_to_record(path: Path, error: OSError) -> NoReturn:
     raise RecordingError(
         f"Cannot record to {str(path)!r}: {error.strerror or error}. Choose a place that can be written, with --record PATH."
     ) from error
+
+
+def _is_approval(effect: Complete | Ask) -> bool:
+    return isinstance(effect, Ask) and effect.prompt.kind == "approval"

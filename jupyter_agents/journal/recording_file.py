@@ -105,6 +105,10 @@ class Conversation:
         """The first exchange of these kinds."""
         return next((one for one in self.exchanges.values() if one.kind in kinds), None)
 
+    def asks(self, key: tuple[int, str, Kind, int]) -> bool:
+        """Whether the agent of this key asks anybody of this kind anything, in its chat."""
+        return any(known[:3] == key[:3] for known in self.exchanges)
+
     def question(self, exchange: Exchange) -> tuple[Mapping[str, Any], list[Any]] | None:
         """The question of an exchange in full: options or prompt, and messages. `None` when earlier lines are missing."""
         if exchange.kind == "human":

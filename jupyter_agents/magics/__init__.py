@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from jupyter_agents.magics.cells import Cells
 
-_LINE = re.compile(r"%%agentchat(?=\s|$)")
+_LINE = re.compile(r"%%(?P<name>agentchat|agent)(?=\s|$)")
 _NAMES = ("agentchat", "agent")
 _cells: dict[int, Any] = {}
 
@@ -28,7 +28,7 @@ def load(shell: InteractiveShell) -> None:
     untyped.configurables.append(JupyterAgents(current_session().settings, parent=shell))
     for function, kind, name in (
         (_agentchat, "cell", "agentchat"),
-        (_agent, "cell", "agent"),
+        (definition, "cell", "agent"),
         (_agents, "line", "agents"),
     ):
         untyped.register_magic_function(function, kind, name)
@@ -54,11 +54,17 @@ def unload(shell: InteractiveShell) -> None:
 
 
 def rewrite(lines: list[str]) -> list[str]:
-    """An input transformer: a cell that begins with `%%agentchat` becomes one awaited call, so that the cell stays busy."""
-    if not lines or not _LINE.match(lines[0]) or lines[0].rstrip() == "%%agentchat?":
+    """An input transformer: a cell that begins with `%%agentchat` becomes one awaited call, so that the cell stays busy.
+
+    `%%agent` becomes a call as well: IPython refuses a cell magic whose cell has no text, which help has not.
+    """
+    found = _LINE.match(lines[0]) if lines else None
+    if found is None:
         return lines
-    line, body = lines[0][len("%%agentchat") :].strip(), "".join(lines[1:])
-    return [f"await __import__('jupyter_agents.magics', fromlist=['cell']).cell({line!r}, {body!r})\n"]
+    name, line, body = found["name"], lines[0][found.end() :].strip(), "".join(lines[1:])
+    call = "await {}.cell" if name == "agentchat" else "{}.definition"
+    module = "__import__('jupyter_agents.magics', fromlist=['cell'])"
+    return [f"{call.format(module)}({line!r}, {body!r})\n"]
 
 
 async def cell(line: str, body: str) -> None:
@@ -71,7 +77,7 @@ def _agentchat(line: str, body: str) -> None:
     _of_this_shell().agentchat_now(line, body)
 
 
-def _agent(line: str, body: str) -> None:
+def definition(line: str, body: str) -> None:
     """Define an agent: the cell's text is its system message. See %%agent --help."""
     _of_this_shell().agent(line, body)
 

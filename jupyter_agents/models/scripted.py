@@ -36,6 +36,9 @@ class ScriptedModel:
     'ECHO'
     """
 
+    scripted = True
+    """Its words are written by hand: recordings and pages say so."""
+
     def __init__(
         self,
         replies: Iterable[Reply] | Callable[[ModelRequest], Any] = (),

@@ -197,11 +197,16 @@ class FakeOpenAIServer:
         self._port = listening.sockets[0].getsockname()[1]
         started.set()
         await self._stopping.wait()
-        listening.close()
-        for connection in list(self._open):
-            connection.abort()
-        while self._open:  # the transports close their sockets
+        while self._is_accepting():  # a connection on its way in would be leaked, not closed
             await asyncio.sleep(0)
+        listening.close()
+        while self._open:
+            for connection in list(self._open):
+                connection.abort()
+            await asyncio.sleep(0)
+
+    def _is_accepting(self) -> bool:
+        return bool(asyncio.all_tasks() - {asyncio.current_task(), *(one.sending for one in self._open)})
 
     def answer(self, request: ServerRequest) -> ServerReply:
         """What is answered to a request. A failing function is an answer with status 400, and says why."""
@@ -374,7 +379,7 @@ class _Connection(asyncio.Protocol):
         self._server = server
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._sending: asyncio.Task[None] | None = None
+        self.sending: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -384,8 +389,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server._open.discard(self)
-        if self._sending is not None:
-            self._sending.cancel()
+        if self.sending is not None:
+            self.sending.cancel()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -396,12 +401,12 @@ class _Connection(asyncio.Protocol):
         if not (reply.delay or reply.pause) and reply.ending == "end":
             self._transport.write(b"".join((_head(reply), *_framed(reply))))
         else:
-            self._sending = asyncio.get_running_loop().create_task(self._send(self._transport, reply))
+            self.sending = asyncio.get_running_loop().create_task(self._send(self._transport, reply))
 
     def abort(self) -> None:
         """Give it up at once."""
-        if self._sending is not None:
-            self._sending.cancel()
+        if self.sending is not None:
+            self.sending.cancel()
         if self._transport is not None:
             self._transport.abort()
 

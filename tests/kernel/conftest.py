@@ -2,6 +2,8 @@
 
 import ast
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +13,12 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
 
 ROOT = Path(__file__).parents[2]
 
 _FOLDER = str(Path(__file__).parent)
-_PREPARE = f"import asyncio, sys\nsys.path.insert(0, {_FOLDER!r})\nimport executor_harness"
+_PREPARE = f"import asyncio, os, sys\nsys.path.insert(0, {_FOLDER!r})\nimport executor_harness"
 _CELL = "import executor_harness\n_result = {how}({code!r}, {language!r}, **{options!r})"
 
 
@@ -68,15 +71,19 @@ class Kernel:
 
     def __init__(self, **options: Any) -> None:
         self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=str(ROOT), **options)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        self.manager.start_kernel(
+            cwd=str(ROOT), env=environment, **options
+        )  # with it, ipykernel reads no child's output
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
-        assert self.execute(_PREPARE).reply["status"] == "ok"
+        self.pid = self.execute(_PREPARE, "os.getpid()").value("os.getpid()")
 
     def close(self) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        ensure_event_loop().close()  # jupyter_client has made it, and leaves it open
 
     def execute(self, code: str, *expressions: str, when: Callable[[dict[str, Any]], None] | None = None) -> Cell:
         """Execute a cell to its end. `when` is called with every message, as it comes."""
@@ -96,7 +103,7 @@ class Kernel:
 
         def interrupt() -> None:
             self.interrupted_at = time.monotonic()
-            self.manager.interrupt_kernel()
+            os.kill(self.pid, signal.SIGINT)  # as the manager does, which belongs to the main thread's loop
 
         def look(message: dict[str, Any]) -> None:
             if not self.interrupted_at and text in message["content"].get("text", ""):
@@ -119,7 +126,10 @@ class Kernel:
                 when(message)
             if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
                 break
-        cell.reply = self.client.get_shell_msg(timeout=60)["content"]
+        while not cell.reply:
+            reply = self.client.get_shell_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == message_id:  # not the late answer to a first greeting
+                cell.reply = reply["content"]
         cell.seconds = time.monotonic() - started
         return cell
 

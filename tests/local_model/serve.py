@@ -28,8 +28,8 @@ def main() -> None:
     params.port = 0
     params.n_ctx = 8192
     params.n_parallel = 2
-    params.cpuparams.n_threads = 2
-    params.cpuparams_batch.n_threads = 2
+    params.cpuparams.n_threads = 1  # two threads wait for each other in spins, which on a busy machine takes minutes
+    params.cpuparams_batch.n_threads = 1
     params.warmup = False
     params.ui = False
     server = xllamacpp.Server(params)

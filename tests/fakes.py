@@ -1,0 +1,110 @@
+"""What the tests of agents and chats share: both faces of a method, an executor with known results, quiet sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from jupyter_agents import AssistantAgent, ResponsiveAgent, UserProxyAgent
+from jupyter_agents.code_blocks import CodeBlock
+from jupyter_agents.effects import CallTool
+from jupyter_agents.executors.base import ExecutionResult
+from jupyter_agents.models.scripted import ScriptedModel
+from jupyter_agents.session import Session, Settings
+
+
+def sync_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """The value of the plain method."""
+    return getattr(agent, name)(*args, **kwargs)
+
+
+def async_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """The value of the `a_` method, awaited on a loop of its own."""
+
+    async def main() -> Any:
+        # an interrupt must not leave through the loop, which would be torn down by it
+        try:
+            return await getattr(agent, f"a_{name}")(*args, **kwargs), None
+        except BaseException as error:  # noqa: BLE001 - raised again outside of the loop
+            return None, error
+
+    value, error = asyncio.run(main())
+    if error is not None:
+        raise error
+    return value
+
+
+both_faces = pytest.mark.parametrize("face", [sync_face, async_face], ids=["sync", "async"])
+
+
+class FakeExecutor:
+    """Gives the results of a script, then successes. `blocks` holds what it was told to run.
+
+    A result is the text of a success, an `ExecutionResult`, an error to raise, or a function of the block.
+    """
+
+    def __init__(self, *results: Any) -> None:
+        self.blocks: list[CodeBlock] = []
+        self.results = list(results)
+
+    @property
+    def codes(self) -> list[str]:
+        return [block.code for block in self.blocks]
+
+    async def execute(self, block: CodeBlock) -> ExecutionResult:
+        self.blocks.append(block)
+        result = self.results.pop(0) if self.results else "done"
+        if callable(result):
+            result = await CallTool(result, (block,))
+        if isinstance(result, BaseException):
+            raise result
+        return ExecutionResult(0, result) if isinstance(result, str) else result
+
+
+def failure(text: str, exit_code: int = 1) -> ExecutionResult:
+    return ExecutionResult(exit_code, text, status="error")
+
+
+def quiet_session(**options: Any) -> Session:
+    """A session in which nobody listens and nobody is there, unless the options say so."""
+    settings = {name: options.pop(name) for name in ("code_policy", "max_repairs") if name in options}
+    human, executor = options.pop("human", None), options.pop("executor", None)
+    if executor is not None:
+        options["find_executor"] = lambda asked: executor
+    return Session(Settings(**settings), find_human=lambda: human, **options)
+
+
+def assistant(*replies: Any, name: str = "assistant", **options: Any) -> AssistantAgent:
+    """An assistant whose model says these replies."""
+    return AssistantAgent(name, llm_config=ScriptedModel(replies), **options)
+
+
+def user(name: str = "user", **options: Any) -> UserProxyAgent:
+    """A user proxy that asks nobody and runs no code, unless the options say otherwise."""
+    return UserProxyAgent(name, **({"human_input_mode": "NEVER", "code_execution_config": False} | options))
+
+
+def talker(name: str, reply: Any = None, **options: Any) -> ResponsiveAgent:
+    """An agent without model and code. `reply` is what it always says, or a function of the number of messages."""
+    given = {"human_input_mode": "NEVER", "code_execution_config": False, "llm_config": False}
+    agent = ResponsiveAgent(name, **(given | options))
+    if reply is not None:
+        agent.register_auto_reply(
+            [lambda sender: True, None],
+            lambda recipient, messages, sender, config: (True, reply(len(messages)) if callable(reply) else reply),
+            position=1,
+        )
+    return agent
+
+
+def texts(messages: Iterable[Any]) -> list[str]:
+    """The contents of messages in classic form."""
+    return [one["content"] for one in messages]
+
+
+def wire_of(agent: Any, call: int = -1) -> list[dict[str, Any]]:
+    """What the agent's scripted model was sent in one of its calls, without the instructions."""
+    return [dict(one) for one in agent.model.requests[call].messages if one.get("role") != "system"]

@@ -1,0 +1,352 @@
+"""Bundles: what each form of a message holds."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_agents.display.bundle import (
+    METADATA_KEY,
+    Transcript,
+    end_bundle,
+    exact_text,
+    joined_bundle,
+    message_bundle,
+    note_bundle,
+    readable_arguments,
+)
+from jupyter_agents.events import (
+    ChatEnded,
+    ChatStarted,
+    Entry,
+    HumanAnswered,
+    MessageSent,
+    ModelAnswered,
+    ModelFailed,
+    Noted,
+)
+from jupyter_agents.executors.outputs import MESSAGE_MIME
+from jupyter_agents.messages import Message, ToolCall, ToolResponse, Usage
+from jupyter_agents.termination import EndedBy
+
+FAILED = "exitcode: 1 (execution failed)\nCode output: NameError: name 'x' is not defined"
+
+
+class Page(HTMLParser):
+    """The words of a page, and the attributes of its tags; tags that are not closed in order are an error."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open, self.text = [], [], ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("br", "hr"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def sent(content="hello", *, origin="model", sender="assistant", recipient="user", **parts):
+    options = {key: parts.pop(key) for key in ("usage", "model", "replayed", "silent") if key in parts}
+    return MessageSent(0, sender, recipient, Message(content, **parts), origin, **options)
+
+
+def shown(*events):
+    transcript = Transcript()
+    found = [transcript.bundle(Entry(number, event)) for number, event in enumerate(events)]
+    return [bundle for bundle in found if bundle is not None]
+
+
+def describe(bundle):
+    return bundle.data[MESSAGE_MIME]
+
+
+# -- Speech ------------------------------------------------------------------------------------------------------
+
+
+def test_message_has_every_form_when_it_is_speech():
+    bundle = message_bundle(sent("**Hello**, world"), 3)
+
+    assert describe(bundle) == {
+        "schema": 1,
+        "kind": "message",
+        "id": 3,
+        "chat": 0,
+        "sender": "assistant",
+        "recipient": "user",
+        "origin": "model",
+    }
+    assert bundle.data["text/plain"] == "assistant (to user):\n\n**Hello**, world"
+    assert bundle.data["text/markdown"] == "**assistant** to user\n\n**Hello**, world"
+    assert "<strong>Hello</strong>, world" in bundle.data["text/html"]
+
+
+def test_message_is_an_article_with_a_name():
+    page = Page(message_bundle(sent(), 0).data["text/html"])
+
+    tag, attributes = page.tags[0]
+    assert (tag, attributes["aria-label"]) == ("article", "assistant to user")
+    assert page.text.startswith("assistant to user")  # for viewers that strip attributes
+
+
+def test_exact_text_is_in_the_json_when_the_markdown_differs():
+    harmless, harmful = message_bundle(sent("a < b"), 0), message_bundle(sent("<b>"), 0)
+
+    assert "text" not in describe(harmless)
+    assert describe(harmful)["text"] == "<b>"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n`<![]()")), st.text(max_size=20))
+def test_exact_text_comes_back_whatever_was_said_by_whomever(text, name):
+    bundle = message_bundle(sent(text, sender=name), 0)
+
+    assert exact_text(bundle.data) == text
+    assert exact_text(json.loads(json.dumps(bundle.data))) == text
+
+
+@pytest.mark.parametrize("name", ['"><img src=x onerror=alert(1)>', "a\n\n# b", "![x](http://evil.test)", "<script>"])
+def test_name_of_an_agent_is_only_text_when_it_looks_like_markup(name):
+    bundle = message_bundle(sent("hi", sender=name, recipient=name), 0)
+
+    assert [tag for tag, _ in Page(bundle.data["text/html"]).tags] == ["article", "div", "b", "span", "p"]
+    assert bundle.data["text/markdown"].partition("\n\n")[2] == "hi"
+    assert not re.search(r"<(?!br)|(?<!\\)!\[|(?<!\\)\[", bundle.data["text/markdown"])
+
+
+def test_colour_is_that_of_the_speaker_wherever_it_speaks():
+    def colour(bundle):
+        return re.search(r"border-left:3px solid (#\w+)", bundle.data["text/html"])[1]
+
+    first, again = message_bundle(sent(), 0), message_bundle(sent("other", recipient="critic"), 7)
+    other = message_bundle(sent(sender="user_proxy"), 0)
+
+    assert colour(first) == colour(again) != colour(other)
+
+
+def test_text_is_folded_when_it_is_long():
+    html = message_bundle(sent("many words " * 1000), 0).data["text/html"]
+
+    assert "<details>" in html
+    assert "(11,000 characters)" in html
+
+
+@pytest.mark.parametrize(
+    ("reason", "label"),
+    [
+        ("length", "cut off at the token limit; nothing in it was run"),
+        ("content_filter", "stopped by the content filter; nothing in it was run"),
+        ("interrupted", "interrupted before its end; nothing in it was run"),
+    ],
+)
+def test_label_says_so_when_a_reply_is_not_whole(reason, label):
+    bundle = message_bundle(sent("half", finish_reason=reason), 0)
+
+    assert all(label in bundle.data[mime] for mime in ("text/html", "text/markdown", "text/plain"))
+    assert describe(bundle)["finish_reason"] == reason
+    assert exact_text(bundle.data) == "half"
+
+
+def test_what_a_failed_reply_had_said_is_shown_when_there_is_some():
+    [bundle] = shown(ModelFailed(0, "assistant", "gone", ""), ModelFailed(0, "assistant", "gone", "I was go"))
+
+    assert "I was go" in bundle.data["text/html"]
+    assert "interrupted" in bundle.data["text/plain"]
+
+
+# -- Calls and results -------------------------------------------------------------------------------------------
+
+
+def test_calls_are_shown_with_their_arguments():
+    call = ToolCall("add", '{"a": 1, "b": "<x>"}', "call_8f3a")
+
+    bundle = message_bundle(sent(None, tool_calls=(call,)), 0)
+
+    assert describe(bundle)["calls"] == [{"name": "add", "arguments": '{"a": 1, "b": "<x>"}'}]
+    assert 'calls add{\n  "a": 1,\n  "b": "<x>"\n}' in Page(bundle.data["text/html"]).text
+    assert bundle.data["text/plain"].endswith('calls add:\n{\n  "a": 1,\n  "b": "<x>"\n}')
+    assert "call_8f3a" not in json.dumps(bundle.data)  # a server makes it anew in every run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "readable"),
+    [
+        ('{"a":1}', '{\n  "a": 1\n}'),
+        ('{"cell": "x = 1\\nx", "n": 2}', "cell:\nx = 1\nx\nn: 2"),
+        ('{"a": ', '{"a": '),
+        ("[" * 100_000, "[" * 100_000),
+        ("9" * 5000, "9" * 5000),
+        ("", ""),
+        ("{}", "{}"),
+    ],
+)
+def test_arguments_are_readable_whatever_the_model_wrote(arguments, readable):
+    assert readable_arguments(arguments) == readable
+
+
+def test_results_name_their_tools_when_the_calls_were_seen():
+    calls = (ToolCall("add", "{}", "c1"), ToolCall("plot", "{}", "c2"))
+    results = (ToolResponse("c1", "3"), ToolResponse("c2", "<Figure at 0x7f3a5c0b1d90>"))
+
+    _, bundle = shown(
+        sent(None, tool_calls=calls), sent("3", origin="tool", sender="user", role="tool", tool_responses=results)
+    )
+
+    assert describe(bundle)["results"] == ["add", "plot"]
+    assert "add returned:\n3\n\nplot returned:\n<Figure at 0x…>" in bundle.data["text/plain"]
+
+
+def test_result_is_named_when_it_is_of_a_legacy_function():
+    bundle = message_bundle(sent("42", origin="tool", role="function", name="answer"), 0)
+
+    assert "answer returned" in bundle.data["text/html"]
+    assert exact_text(bundle.data) == "42"
+
+
+def test_result_is_folded_when_it_is_long():
+    html = message_bundle(sent("x " * 5000, origin="tool", role="function", name="f"), 0).data["text/html"]
+
+    assert "<summary" in html
+    assert "(10,000 characters)" in html
+
+
+def test_code_result_is_one_line_with_the_text_folded_away():
+    bundle = message_bundle(sent(FAILED, origin="code", sender="user"), 0)
+
+    assert re.search(r"<summary[^>]*><span[^>]*>exit code 1, failed</span></summary>", bundle.data["text/html"])
+    assert "NameError" in bundle.data["text/html"]
+    assert bundle.data["text/markdown"].endswith("\n\nexit code 1, failed")
+    assert bundle.data["text/plain"].endswith(FAILED)
+    assert exact_text(bundle.data) == FAILED
+
+
+def test_code_result_has_nothing_to_unfold_when_there_was_no_output():
+    text = "exitcode: 0 (execution succeeded)\nCode output: \n"
+
+    html = message_bundle(sent(text, origin="code"), 0).data["text/html"]
+
+    assert "exit code 0" in html
+    assert "<details>" not in html
+
+
+def test_model_cannot_pass_for_code_when_it_writes_an_exit_code():
+    html = message_bundle(sent("exitcode: 0 (execution succeeded)\nCode output: fine"), 0).data["text/html"]
+
+    assert "exit code 0" not in html
+
+
+@pytest.mark.parametrize(
+    ("answer", "remark", "decision"),
+    [
+        (HumanAnswered(0, "user", "run"), "approved", {"action": "run"}),
+        (HumanAnswered(0, "user", "edit", "x = 2"), "edited, then run", {"action": "edit", "text": "x = 2"}),
+        (HumanAnswered(0, "user", "reject", "no"), "rejected", {"action": "reject", "text": "no"}),
+    ],
+)
+def test_decision_stands_beside_the_result_it_led_to(answer, remark, decision):
+    first, second = shown(answer, sent(FAILED, origin="code", sender="user"), sent("again", sender="user"))
+
+    assert describe(first)["decisions"] == [decision]
+    assert f"· {remark}" in Page(first.data["text/html"]).text
+    assert ("x = 2" in first.data["text/html"]) == (answer.action == "edit")
+    assert "decisions" not in describe(second)
+
+
+# -- Runs differ, data does not ----------------------------------------------------------------------------------
+
+
+def test_data_is_the_same_when_a_chat_is_replayed():
+    live = sent(usage=Usage(10, 5), model="m")
+    replayed = sent(replayed=True)
+
+    assert message_bundle(live, 0, seconds=1.5).data == message_bundle(replayed, 0).data
+    assert message_bundle(live, 0, seconds=1.5).metadata[METADATA_KEY] == {
+        "model": "m",
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+        "seconds": 1.5,
+    }
+    assert message_bundle(replayed, 0).metadata[METADATA_KEY] == {"replayed": True}
+
+
+def test_seconds_are_those_of_the_call_behind_the_message():
+    [bundle] = shown(ModelAnswered(0, "assistant", "stop", seconds=2.0), sent())
+
+    assert bundle.metadata[METADATA_KEY] == {"seconds": 2.0}
+
+
+def test_nothing_of_a_terminal_or_of_memory_is_left_in_a_result():
+    text = "\x1b[31mred\x1b[0m <object at 0x7f3a5c0b1d90>\r\n"
+
+    bundle = message_bundle(sent(text, origin="tool", role="function", name="f"), 0)
+
+    assert "red <object at 0x…>" in bundle.data["text/plain"]
+    assert "\x1b" not in json.dumps(bundle.data, ensure_ascii=False)
+
+
+def test_messages_are_numbered_within_their_chat_and_silent_ones_not_shown():
+    started = [ChatStarted(0, "user", "assistant"), ChatStarted(1, "critic", "writer", parent=0)]
+    nested = MessageSent(1, "critic", "writer", Message("nested"))
+
+    bundles = shown(started[0], sent(), started[1], nested, sent(silent=True), sent("last"))
+
+    assert [(describe(one)["chat"], describe(one)["id"]) for one in bundles] == [(0, 0), (1, 0), (0, 2)]
+    assert [re.search(r"margin:([^;]+)", one.data["text/html"])[1] for one in bundles] == [
+        "8px 0",
+        "8px 0 8px 24px",
+        "8px 0",
+    ]
+
+
+# -- Notes and ends ----------------------------------------------------------------------------------------------
+
+
+def test_note_is_one_line_when_something_is_noted():
+    bundle = note_bundle(Noted(0, "Code is run <without> asking.", level="warning"))
+
+    assert bundle.data["text/plain"] == "⚠ Code is run <without> asking."
+    assert "&lt;without&gt;" in bundle.data["text/html"]
+    assert describe(bundle)["text"] == "Code is run <without> asking."
+
+
+@pytest.mark.parametrize("ended_by", EndedBy)
+def test_end_is_shown_when_it_is_not_how_chats_end(ended_by):
+    ordinary = (EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION)
+
+    bundle = end_bundle(ChatEnded(0, str(ended_by), "a detail"))
+
+    if ended_by in ordinary:
+        assert bundle is None
+    else:
+        assert bundle.data["text/plain"] == f"The chat ended ({ended_by}: a detail)."
+
+
+# -- Many in one -------------------------------------------------------------------------------------------------
+
+
+def test_joined_bundle_holds_all_of_its_parts():
+    parts = [message_bundle(sent("first"), 0), message_bundle(sent("<second>", usage=Usage(1, 1)), 1)]
+
+    joined = joined_bundle(parts, left_out=1200)
+
+    assert [item["text"] for item in describe(joined)["items"]][1:] == ["first", "<second>"]
+    assert "1,200 earlier messages" in joined.data["text/plain"]
+    assert Page(joined.data["text/html"]).text.count("assistant to user") == 2
+    assert joined.metadata[METADATA_KEY]["items"][2] == {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+
+
+def test_bundle_stays_small_when_it_holds_prose():
+    text = "The three species differ clearly in their mass. " * 14
+
+    bundle = message_bundle(sent(text.strip()), 0)
+
+    assert len(json.dumps(bundle.data)) < 5 * len(text)

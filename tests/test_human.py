@@ -1,0 +1,262 @@
+"""People: scripted ones, and one at the keyboard."""
+
+import builtins
+import io
+import signal
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from jupyter_agents.code_blocks import CodeBlock
+from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.errors import ConfigurationError, NoHumanError, ScriptEndedError
+from jupyter_agents.human.base import Answer, HumanInput, Prompt
+from jupyter_agents.human.scripted import ScriptedHuman
+from jupyter_agents.human.stdin import StdinHuman, approval_question, can_ask, read_approval
+
+TEXT = Prompt("What now? ", agent="user")
+APPROVAL = Prompt("Run this code?", "approval", "user", block=CodeBlock("python", "x = 1\nx\n"))
+
+
+# -- Scripted ----------------------------------------------------------------------------------------------------
+
+
+def test_scripted_person_gives_its_answers_in_order():
+    human = ScriptedHuman(
+        ["one", Answer("two"), lambda prompt: f"three for {prompt.agent}", lambda prompt: Answer("four")]
+    )
+
+    answers = [drive(human.ask(TEXT)).text for _ in range(4)]
+
+    assert answers == ["one", "two", "three for user", "four"]
+    assert human.prompts == [TEXT] * 4
+
+
+def test_scripted_person_says_so_when_the_script_has_ended():
+    human = ScriptedHuman(["one"])
+    drive(human.ask(TEXT))
+
+    with pytest.raises(ScriptEndedError, match=r"Cannot answer 'What now\? ': the script has 1 answers"):
+        drive(human.ask(TEXT))
+
+
+def test_script_may_be_endless_when_it_is_a_generator():
+    human = ScriptedHuman(f"answer {number}" for number in range(10**9))
+
+    assert [drive(human.ask(TEXT)).text for _ in range(2)] == ["answer 0", "answer 1"]
+
+
+@pytest.mark.parametrize("answers", ["run", Answer("run")])
+def test_script_is_refused_when_it_is_one_answer(answers):
+    with pytest.raises(ConfigurationError, match="must be a list of answers"):
+        ScriptedHuman(answers)
+
+
+@pytest.mark.parametrize("answer", [5, lambda prompt: None])
+def test_answer_is_refused_when_it_is_no_text(answer):
+    human = ScriptedHuman([answer if callable(answer) else lambda prompt: answer])
+
+    with pytest.raises(ConfigurationError, match="an answer is a text or an Answer"):
+        drive(human.ask(TEXT))
+
+
+@pytest.mark.parametrize("human", [ScriptedHuman([]), StdinHuman()])
+def test_people_have_the_form_of_the_boundary(human):
+    assert isinstance(human, HumanInput)
+
+
+# -- What words mean to an approval ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("run", Answer("", "run")),
+        (" R ", Answer("", "run")),
+        ("yes", Answer("", "run")),
+        ("y", Answer("", "run")),
+        ("stop", Answer("", "stop")),
+        ("exit", Answer("", "stop")),
+        ("edit\nx = 2\nx", Answer("x = 2\nx", "edit")),
+        ("", Answer("", "reject")),
+        ("\n", Answer("", "reject")),
+        ("reject", Answer("", "reject")),
+        ("reject too slow", Answer("too slow", "reject")),
+        ("no: use numpy", Answer("use numpy", "reject")),
+        ("n", Answer("", "reject")),
+        ("not now", Answer("not now", "reject")),
+        ("run it twice", Answer("run it twice", "reject")),
+        ("yes but only once", Answer("yes but only once", "reject")),
+        ("edit the path", Answer("edit the path", "reject")),
+        ("run\nx", Answer("run\nx", "reject")),
+    ],
+)
+def test_only_the_very_words_run_code(words, answer):
+    assert read_approval(words) == answer
+    assert drive(ScriptedHuman([words]).ask(APPROVAL)) == answer
+
+
+def test_scripted_edit_is_refused_when_it_has_no_code():
+    with pytest.raises(ConfigurationError, match="the code is missing"):
+        drive(ScriptedHuman(["edit"]).ask(APPROVAL))
+
+
+# -- The keyboard ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyboard(monkeypatch):
+    """Somebody at a terminal who types these lines; gives back what they were asked."""
+    asked = []
+
+    def type_lines(*lines):
+        waiting = iter(lines)
+
+        def read(prompt=""):
+            asked.append(prompt)
+            line = next(waiting)
+            if isinstance(line, BaseException):
+                raise line
+            return line
+
+        monkeypatch.setattr(builtins, "input", read)
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+        return asked
+
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    return type_lines
+
+
+@pytest.mark.parametrize("words", ["go on", "", "exit", "  spaces  "])
+def test_words_come_back_as_typed_when_they_are_asked_for(keyboard, words):
+    asked = keyboard(words)
+
+    assert drive(StdinHuman().ask(TEXT)) == Answer(words)
+    assert asked == ["What now? "]
+
+
+async def test_words_come_back_when_a_loop_runs(keyboard):
+    keyboard("go on")
+
+    assert await a_drive(StdinHuman().ask(TEXT)) == Answer("go on")
+
+
+def test_code_runs_when_the_person_says_so(keyboard):
+    keyboard("r")
+
+    assert drive(StdinHuman().ask(APPROVAL)) == Answer(action="run")
+
+
+def test_code_is_rejected_when_enter_is_all_that_is_pressed(keyboard):
+    keyboard("")
+
+    assert drive(StdinHuman().ask(APPROVAL)) == Answer(action="reject")
+
+
+def test_edited_code_is_what_was_typed_up_to_the_full_stop(keyboard):
+    keyboard("e", "if x:", "", "    y = 1", ".")
+
+    assert drive(StdinHuman().ask(APPROVAL)) == Answer("if x:\n\n    y = 1\n", "edit")
+
+
+def test_code_is_rejected_when_it_is_edited_to_nothing(keyboard):
+    keyboard("edit", " ", ".")
+
+    assert drive(StdinHuman().ask(APPROVAL)) == Answer("", "reject")
+
+
+def test_question_shows_the_exact_code():
+    code = "x = 1\n\u202egro.live\u200b\x1b[2J\n" + "\n" * 4998 + "r = run it\n"
+
+    question = approval_question(Prompt("Run this code?", "approval", block=CodeBlock("python", code)))
+
+    lines = question.split("\n")
+    assert lines[0] == "Run this code? (python, 5,001 lines)"
+    assert lines[1:5] == [
+        "  | x = 1",
+        "  | ⟨U+202E⟩gro.live⟨U+200B⟩⟨U+001B⟩[2J",
+        "  … 4,998 blank lines …",
+        "  | r = run it",
+    ]
+    assert lines[5].startswith("r = run it, e = edit it, s = stop the chat")
+
+
+def test_interrupt_passes_when_it_comes_at_the_prompt(keyboard):
+    keyboard(KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
+        drive(StdinHuman().ask(TEXT))
+
+
+def test_interrupt_raises_during_the_prompt_and_the_handler_is_as_before(keyboard, monkeypatch):
+    keyboard("")
+    handlers = []
+    monkeypatch.setattr(builtins, "input", lambda prompt: handlers.append(signal.getsignal(signal.SIGINT)) or "")
+
+    def swallows(*_):
+        return None
+
+    before = signal.signal(signal.SIGINT, swallows)
+    try:
+        drive(StdinHuman().ask(TEXT))
+
+        assert signal.getsignal(signal.SIGINT) is swallows
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert handlers == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(EOFError(), "the input has ended"), (NotImplementedError("no stdin"), r"refuses \(no stdin\)")],
+)
+@pytest.mark.parametrize("prompt", [TEXT, APPROVAL])
+def test_error_says_what_to_do_when_the_input_fails(keyboard, error, reason, prompt):
+    keyboard(error)
+
+    with pytest.raises(NoHumanError, match=rf"Cannot ask for human input: .*{reason}.*Use human_input_mode='NEVER'"):
+        drive(StdinHuman().ask(prompt))
+
+
+# -- Whether anybody is there ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stdin", "expected"),
+    [
+        (None, False),
+        (io.StringIO("piped"), False),
+        (SimpleNamespace(isatty=lambda: True), True),
+    ],
+)
+def test_somebody_is_there_when_stdin_is_a_terminal(keyboard, monkeypatch, stdin, expected):
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    assert can_ask() is StdinHuman().can_ask() is expected
+
+
+def test_nobody_is_there_when_stdin_is_closed(keyboard, monkeypatch):
+    stdin = io.StringIO()
+    stdin.close()
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    assert not can_ask()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_front_end_says_whether_somebody_is_there_when_this_is_a_kernel(keyboard, monkeypatch, allowed):
+    keyboard()
+    shell = SimpleNamespace(kernel=SimpleNamespace(_allow_stdin=allowed))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+    assert can_ask() is allowed
+
+
+def test_prompt_fails_at_once_when_nobody_is_there(keyboard, monkeypatch):
+    asked = keyboard("never read")
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(NoHumanError, match="this session cannot answer prompts"):
+        drive(StdinHuman().ask(TEXT))
+    assert asked == []

@@ -1,0 +1,450 @@
+"""The magics in a plain shell, without a kernel."""
+
+import asyncio
+import gc
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from jupyter_agents import AssistantAgent, UserProxyAgent
+from jupyter_agents.magics import rewrite
+from jupyter_agents.session import current_session
+from jupyter_agents.testing import RecordingExecutor, ScriptedHuman, ScriptedModel
+
+CODE = "```python\nprint(6 * 7)\n```"
+
+
+@pytest.fixture
+def shell():
+    """A shell with the extension loaded."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance(config=config, user_ns={})
+    shell.run_line_magic("load_ext", "jupyter_agents")
+    yield shell
+    shell.run_line_magic("unload_ext", "jupyter_agents")
+    InteractiveShell.clear_instance()
+    gc.collect()  # IPython's instances are cycles that hold open files
+
+
+@pytest.fixture
+def run(shell):
+    """Run a cell; its result. The error, if any, is in the result."""
+
+    def run(cell):
+        return shell.run_cell(cell)
+
+    return run
+
+
+@pytest.fixture
+def model(shell):
+    """Make the session's model say these replies."""
+
+    def model(*replies):
+        scripted = ScriptedModel(replies)
+        current_session().settings.model = scripted
+        return scripted
+
+    return model
+
+
+@pytest.fixture
+def executor():
+    """What runs code, in place of the kernel."""
+    found = RecordingExecutor(["42\n"])
+    current_session().find_executor = lambda options: found
+    return found
+
+
+def person(*answers):
+    human = ScriptedHuman(answers)
+    current_session().find_human = lambda: human
+    return human
+
+
+def error_of(result):
+    error = result.error_in_exec or result.error_before_exec
+    assert error is not None
+    return error
+
+
+# -- A chat ------------------------------------------------------------------------------------------------------
+
+
+def test_default_pair_talks_when_there_are_no_agents(shell, run, model, executor):
+    asked = model(CODE, "It is 42.\n\nTERMINATE")
+    human = person("run")
+
+    result = run("%%agentchat\nWhat is 6 times 7?")
+
+    assert result.success
+    chat = shell.user_ns["_chat"]
+    assert [message["name"] for message in chat.messages] == ["user", "assistant", "user", "assistant"]
+    assert chat.messages[0]["content"] == "What is 6 times 7?"
+    assert chat.messages[2]["content"] == "exitcode: 0 (execution succeeded)\nCode output: \n42\n"
+    assert str(chat.ended_by) == "termination message"
+    assert [prompt.kind for prompt in human.prompts] == ["approval"]
+    assert asked.requests[0].messages[0]["role"] == "system"
+
+
+def test_code_does_not_run_when_the_person_rejects_it(shell, run, model, executor):
+    asked = model(CODE, "Then I cannot say.\nTERMINATE")
+    person("reject too dangerous")
+
+    run("%%agentchat\nWhat is 6 times 7?")
+
+    assert executor.blocks == []
+    assert "The user refused to run this code: too dangerous" in asked.requests[1].messages[-1]["content"]
+
+
+def test_chat_ends_in_order_when_nobody_is_there_to_approve(shell, run, model, executor):
+    model(CODE)
+
+    result = run("%%agentchat\nWhat is 6 times 7?")
+
+    assert result.success
+    assert str(shell.user_ns["_chat"].ended_by) == "nobody to ask"
+    assert executor.blocks == []
+
+
+@pytest.mark.parametrize("setting", ["--approve auto", "config"])
+def test_code_runs_unasked_when_the_user_says_so(shell, run, model, executor, setting):
+    model(CODE, "42\nTERMINATE")
+    if setting == "config":
+        run("%config JupyterAgents.code_policy = 'auto'")
+
+    run(f"%%agentchat {setting if setting != 'config' else ''}\nWhat is 6 times 7?")
+
+    assert [block.code for block in executor.blocks] == ["print(6 * 7)\n"]
+    notes = [event.text for event in shell.user_ns["_chat"].log.select(*noted())]
+    assert "user runs code without asking." in notes
+
+
+def noted():
+    from jupyter_agents.events import Noted
+
+    return (Noted,)
+
+
+def test_code_is_refused_when_the_policy_is_deny(run, model, executor):
+    asked = model(CODE, "So be it.\nTERMINATE")
+    run("%config JupyterAgents.code_policy = 'deny'")
+
+    run("%%agentchat\nWhat is 6 times 7?")
+
+    assert executor.blocks == []
+    assert "not allowed here" in asked.requests[1].messages[-1]["content"]
+
+
+def test_values_of_variables_are_sent_when_the_message_names_them(run, model):
+    asked = model("TERMINATE")
+    run("x = 3")
+
+    run("%%agentchat\nThere are {x} of {y}.")
+
+    assert asked.requests[0].messages[-1]["content"] == "There are 3 of {y}."
+
+
+def test_result_goes_into_a_variable_when_into_names_one(shell, run, model):
+    model("TERMINATE")
+
+    run("%%agentchat --into talk\nHello")
+
+    assert shell.user_ns["talk"] is shell.user_ns["_chat"]
+
+
+def test_chat_goes_on_when_continued_and_starts_anew_when_not(run, model):
+    asked = model("one\nTERMINATE", "two\nTERMINATE", "three\nTERMINATE")
+
+    run("%%agentchat\nfirst")
+    run("%%agentchat --continue\nsecond")
+    run("%%agentchat\nthird")
+
+    texts = [[message["content"] for message in request.messages[1:]] for request in asked.requests]
+    assert texts == [["first"], ["first", "one\nTERMINATE", "second"], ["third"]]
+
+
+def test_chat_ends_after_the_turns_that_the_option_allows(shell, run, model):
+    model(*"abc")
+    shell.user_ns["me"] = UserProxyAgent("me", human_input_mode="NEVER", default_auto_reply="go on")
+
+    run("%%agentchat --max-turns 2\nHello")
+
+    assert len(shell.user_ns["_chat"]) == 4
+    assert str(shell.user_ns["_chat"].ended_by) == "turn limit"
+
+
+def test_options_change_agents_for_one_chat_only(shell, run, model):
+    model("TERMINATE", "TERMINATE")
+    me = UserProxyAgent("me", human_input_mode="NEVER")
+    shell.user_ns["me"] = me
+    human = person("exit")
+
+    run("%%agentchat --human always --approve deny\nHello")
+
+    assert len(human.prompts) == 1
+    assert (me.human_input_mode, me.code_config.policy) == ("NEVER", "auto")
+
+
+def test_model_option_names_the_model_of_one_chat(shell, run):
+    run("%%agentchat --model gpt-x --human never\nHello")
+
+    assert "OPENAI_API_KEY" in str(error_of(run("%%agentchat --model gpt-x\nHello")))
+
+
+def test_agent_speaks_when_to_and_from_name_it(shell, run, model):
+    model("Hello.\nTERMINATE")
+    shell.user_ns.update(
+        ada=AssistantAgent("Ada"), bob=AssistantAgent("Bob"), me=UserProxyAgent("Me", human_input_mode="NEVER")
+    )
+
+    run("%%agentchat --from Me --to ada\nHello")
+
+    assert [message["name"] for message in shell.user_ns["_chat"].messages] == ["Me", "Ada"]
+
+
+def test_nothing_is_shown_when_quiet(run, model, capsys):
+    model("Hello.\nTERMINATE")
+
+    run("%%agentchat --quiet\nHello")
+
+    assert capsys.readouterr().out == ""
+
+
+def test_chat_is_shown_as_text_when_there_is_no_notebook(run, model, capsys):
+    model("Hello to you.\nTERMINATE")
+
+    run("%%agentchat\nHello")
+
+    assert "assistant (to user):\n\nHello to you." in capsys.readouterr().out
+
+
+def test_magic_holds_the_chat_when_it_is_called_as_a_function(shell, model):
+    model("Hello.\nTERMINATE")
+
+    shell.run_cell_magic("agentchat", "", "Hello")
+
+    assert len(shell.user_ns["_chat"]) == 2
+
+
+def test_task_is_kept_and_then_the_result_when_in_the_background(shell, model):
+    model("Hello.\nTERMINATE")
+
+    async def cell():
+        await shell.run_cell_async(
+            "%%agentchat --background\nHello", transformed_cell=shell.transform_cell("%%agentchat --background\nHello")
+        )
+        task = shell.user_ns["_chat"]
+        assert isinstance(task, asyncio.Task)
+        return await task
+
+    result = asyncio.run(cell())
+
+    assert len(result) == 2
+    assert shell.user_ns["_chat"] is result
+
+
+# -- Mistakes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%agentchat --maxturns 3\nhi", "unknown option '--maxturns'. Did you mean --max-turns?"),
+        ("%%agentchat --max-turns zero\nhi", "'zero' is not a whole number of at least 1"),
+        ("%%agentchat --human often\nhi", "'often' is no mode; choose ALWAYS, TERMINATE or NEVER"),
+        ("%%agentchat --approve yes\nhi", "'yes' is no policy; choose ask, auto or deny"),
+        ("%%agentchat --to\nhi", "expected one argument"),
+        ("%%agentchat 'unclosed\nhi", "Check the quotation marks"),
+        ("%%agentchat bob\nhi", "unknown word 'bob'"),
+        ("%%agentchat --to bob\nhi", "Cannot find agent 'bob'"),
+        ("%%agentchat --to assistent\nhi", "Cannot find agent 'assistent'"),
+        ("%%agentchat\n   \n", "the cell has no message"),
+        ("%%agentchat", "the cell has no message"),
+        ("%%agentchat --into a-b\nhi", "Cannot use 'a-b' as a variable"),
+        ("%%agentchat --to user\nhi", "would talk to itself"),
+        ("%%agentchat --record --replay\nhi", "choose --record or --replay"),
+        ("%%agentchat --replay everything\nhi", "choose model or all"),
+        ("%%agentchat --replay --recording no/such.jsonl\nhi", "no/such.jsonl"),
+        ("%%agentchat\n{x.nothing}", "Cannot fill in {x.nothing}"),
+        ("%%agent\nYou are nobody.", "it has no name"),
+        ("%%agent 1st\nYou are first.", "Cannot use '1st' as a variable"),
+        ("%%agent a --proxy --model m\nx", "leave out --proxy or --model"),
+        ("%%agent a --approve auto\nx", "Add --proxy"),
+    ],
+)
+def test_mistake_is_one_clear_line_and_leaves_nothing_behind(shell, run, cell, said):
+    shell.user_ns["x"] = 1
+    before = dict(shell.user_ns)
+
+    error = error_of(run(cell))
+
+    lines = error._render_traceback_()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert {name for name in shell.user_ns if name not in before and not name.startswith("_")} == set()
+    assert "_chat" not in shell.user_ns
+
+
+def test_missing_model_is_said_before_anything_is_shown(run, capsys):
+    error = error_of(run("%%agentchat\nHello"))
+
+    assert "Set OPENAI_API_KEY" in str(error)
+    assert "(to assistant)" not in capsys.readouterr().out
+
+
+def test_agents_are_listed_when_it_is_unclear_who_is_meant(shell, run):
+    shell.user_ns.update(ada=AssistantAgent("Ada"), bob=AssistantAgent("Bob"))
+
+    error = error_of(run("%%agentchat\nHello"))
+
+    assert "there are Ada, Bob. Name one with --to" in str(error)
+
+
+def test_traceback_of_a_users_own_function_is_shown_in_full(shell, run):
+    def broken(request):
+        raise ZeroDivisionError("mine")
+
+    current_session().settings.model = ScriptedModel(broken)
+
+    error = error_of(run("%%agentchat\nHello"))
+
+    assert isinstance(error, ZeroDivisionError)
+    assert not hasattr(error, "_render_traceback_")
+
+
+def test_what_was_said_is_kept_when_a_model_fails(shell, run, model):
+    from jupyter_agents.errors import ModelUnavailableError
+
+    model("Hello.", ModelUnavailableError("Cannot reach it."))
+    shell.user_ns["me"] = UserProxyAgent("me", human_input_mode="NEVER", default_auto_reply="go on")
+
+    result = run("%%agentchat\nHello")
+
+    assert error_of(result)._render_traceback_() == ["ModelUnavailableError: Cannot reach it."]
+    assert [message["content"] for message in shell.user_ns["_chat"].messages] == ["Hello", "Hello.", "go on"]
+
+
+def test_interrupt_is_one_quiet_line_and_keeps_what_was_said(shell, run, model):
+    model("Hello.", KeyboardInterrupt())
+    shell.user_ns["me"] = UserProxyAgent("me", human_input_mode="NEVER", default_auto_reply="go on")
+
+    error = error_of(run("%%agentchat\nHello"))
+
+    assert isinstance(error, KeyboardInterrupt)
+    assert len(error._render_traceback_()) == 1
+    assert len(shell.user_ns["_chat"]) == 3
+    assert str(shell.user_ns["_chat"].ended_by) == "interrupt"
+
+
+# -- Agents ------------------------------------------------------------------------------------------------------
+
+
+def test_agent_is_a_variable_when_a_cell_defines_it(shell, run):
+    run("%%agent critic --description 'finds mistakes' --model gpt-x\nYou find mistakes.\nBe brief.")
+
+    critic = shell.user_ns["critic"]
+    assert isinstance(critic, AssistantAgent)
+    assert (critic.name, critic.description) == ("critic", "finds mistakes")
+    assert critic.system_message == "You find mistakes.\nBe brief."
+    assert critic.llm_config == {"model": "gpt-x"}
+
+
+def test_proxy_asks_before_running_code_when_a_cell_defines_it(shell, run):
+    run("%%agent me --proxy --human terminate\n")
+
+    me = shell.user_ns["me"]
+    assert isinstance(me, UserProxyAgent)
+    assert (me.human_input_mode, me.code_config.policy, me.model) == ("TERMINATE", "ask", None)
+
+
+def test_agents_are_listed_with_what_they_are(shell, run):
+    shell.user_ns.update(ada=AssistantAgent("Ada"), me=UserProxyAgent("Me", function_map={"f": print}))
+
+    roster = run("%agents").result
+
+    assert list(roster) == ["ada", "me"]
+    assert "Ada" in repr(roster)
+    assert "always" in repr(roster)
+    assert "<td>Me</td>" in roster._repr_html_()
+
+
+def test_listing_says_how_to_begin_when_there_are_no_agents(run):
+    roster = run("%agents").result
+
+    assert repr(roster).startswith("No agents yet.")
+    assert roster._repr_html_() is None
+
+
+def test_names_of_agents_cannot_become_html_in_the_listing(shell, run):
+    shell.user_ns["a"] = AssistantAgent("<img src=x onerror=alert(1)>")
+
+    assert "<img" not in run("%agents").result._repr_html_()
+
+
+@pytest.mark.parametrize("magic", ["agentchat", "agent"])
+def test_help_is_shown_when_asked_for(run, capsys, magic):
+    result = run(f"%%{magic} --help\n")
+
+    shown = capsys.readouterr().out
+    assert result.success
+    assert f"usage: %%{magic}" in shown
+    assert max(map(len, shown.splitlines())) <= 110
+
+
+# -- Loading and unloading ---------------------------------------------------------------------------------------
+
+
+def test_no_trace_is_left_when_the_extension_is_unloaded(shell, run):
+    run("%%agent a\nYou are a.")
+
+    shell.run_line_magic("unload_ext", "jupyter_agents")
+
+    assert rewrite not in shell.input_transformers_cleanup
+    assert not {"agentchat", "agent"} & set(shell.magics_manager.magics["cell"])
+    assert "agents" not in shell.magics_manager.magics["line"]
+    assert not [one for one in shell.configurables if type(one).__name__ == "JupyterAgents"]
+    assert [name for name in shell.user_ns if "agent" in name.lower()] == []
+
+
+def test_magics_are_there_once_when_the_extension_is_loaded_twice(shell):
+    shell.run_line_magic("reload_ext", "jupyter_agents")
+
+    assert shell.input_transformers_cleanup.count(rewrite) == 1
+    assert len([one for one in shell.configurables if type(one).__name__ == "JupyterAgents"]) == 1
+
+
+def test_settings_come_from_the_configuration_file(shell):
+    shell.run_line_magic("unload_ext", "jupyter_agents")
+    shell.config.JupyterAgents.max_turns = 7
+
+    shell.run_line_magic("load_ext", "jupyter_agents")
+
+    assert current_session().settings.max_turns == 7
+
+
+def test_setting_takes_effect_at_once(run):
+    run("%config JupyterAgents.max_repairs = 2")
+
+    assert current_session().settings.max_repairs == 2
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["%%agentchats\nx", "x = '%%agentchat'\n", " x\n%%agentchat\n", "%%agentchat?\n", ""],
+)
+def test_cell_is_not_rewritten_when_it_is_something_else(cell):
+    lines = cell.splitlines(keepends=True)
+
+    assert rewrite(lines) == lines
+
+
+def test_rewritten_cell_keeps_its_text_exactly():
+    body = "quotes \"\"\" ''' \\n {x}\n%timeit\n"
+
+    (line,) = rewrite(["%%agentchat --to 'a b'\n", *body.splitlines(keepends=True)])
+
+    assert line == f"await __import__('jupyter_agents.magics', fromlist=['cell']).cell(\"--to 'a b'\", {body!r})\n"

@@ -1,0 +1,182 @@
+"""The transcript on the page of a notebook."""
+
+import pytest
+
+from jupyter_agents.display import notebook
+from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
+from jupyter_agents.events import ChatEnded, ChatStarted, CodeFinished, Delta, Entry, MessageSent, Noted
+from jupyter_agents.executors.outputs import MESSAGE_MIME
+from jupyter_agents.messages import Message
+
+
+class Cell:
+    """A page that takes outputs as a front end does: an update replaces the output with the same display id."""
+
+    def __init__(self, *, allow_stdin):
+        self.request = {"header": {"msg_id": "first"}, "content": {"allow_stdin": allow_stdin}}
+        self.outputs = []
+        self.updates = 0
+
+    def take(self, data, metadata, *, transient, update):
+        display_id = transient.get("display_id")
+        if not update:
+            self.outputs.append((display_id, data))
+            return
+        self.updates += 1
+        assert any(known == display_id for known, _ in self.outputs)
+        self.outputs = [(known, data if known == display_id else old) for known, old in self.outputs]
+
+    @property
+    def texts(self):
+        return [data["text/plain"] for _, data in self.outputs]
+
+
+@pytest.fixture
+def page(monkeypatch):
+    def open_page(*, allow_stdin=True):
+        cell = Cell(allow_stdin=allow_stdin)
+        monkeypatch.setattr("IPython.display.publish_display_data", cell.take)
+        monkeypatch.setattr(notebook, "_parent", lambda: cell.request)
+        monkeypatch.setattr(notebook, "_cell", notebook._Cell())
+        return cell
+
+    return open_page
+
+
+def sent(content, *, chat=0, silent=False):
+    return MessageSent(chat, "user", "assistant", Message(content), "program", silent)
+
+
+def tell(listener, *events):
+    for number, event in enumerate(events):
+        listener(Entry(number, event))
+
+
+def chat_of(count):
+    return [ChatStarted(0, "user", "assistant"), *(sent(f"m{number}") for number in range(count))]
+
+
+ENDED = ChatEnded(0, "termination message")
+
+
+def test_everything_is_published_once_and_in_order(page):
+    cell = page()
+    listener = NotebookListener()
+
+    tell(listener, *chat_of(2), Noted(0, "a note"), sent("quiet", silent=True), ChatEnded(0, "turn limit"))
+    listener(Delta("piece", "assistant"))
+
+    assert cell.texts == [
+        "user (to assistant):\n\nm0",
+        "user (to assistant):\n\nm1",
+        "a note",
+        "The chat ended (turn limit).",
+    ]
+
+
+def test_opening_message_is_left_out_when_the_cell_shows_it(page):
+    cell = page()
+
+    tell(
+        NotebookListener(skip_opening=True),
+        *chat_of(2),
+        ChatStarted(1, "a", "b", 0),
+        sent("nested", chat=1),
+        sent("m2"),
+    )
+
+    assert [text.rpartition("\n")[2] for text in cell.texts] == ["m1", "nested", "m2"]
+
+
+def test_opening_keeps_its_number_when_it_is_left_out(page):
+    cell = page()
+
+    tell(NotebookListener(skip_opening=True), *chat_of(2))
+
+    assert cell.outputs[0][1][MESSAGE_MIME]["id"] == 1
+
+
+@pytest.mark.parametrize("allow_stdin", [True, False])
+def test_messages_share_one_output_when_the_cell_has_many(page, allow_stdin):
+    cell = page(allow_stdin=allow_stdin)
+
+    tell(NotebookListener(), *chat_of(100), ENDED)
+
+    assert len(cell.outputs) == MAX_OUTPUTS + 1
+    items = cell.outputs[-1][1][MESSAGE_MIME]["items"]
+    assert [item["text"] for item in items] == [f"m{number}" for number in range(MAX_OUTPUTS, 100)]
+
+
+def test_shared_output_is_the_same_whether_or_not_somebody_follows(page):
+    def last(*, allow_stdin):
+        cell = page(allow_stdin=allow_stdin)
+        tell(NotebookListener(), *chat_of(60), ENDED)
+        return cell.outputs[-1][1]
+
+    assert last(allow_stdin=True) == last(allow_stdin=False)
+
+
+def test_shared_output_is_never_updated_when_nobody_follows(page):
+    cell = page(allow_stdin=False)
+
+    tell(NotebookListener(), *chat_of(60))
+    before_the_end = len(cell.outputs)
+    tell(NotebookListener(), *chat_of(60), ENDED)
+
+    assert before_the_end == MAX_OUTPUTS
+    assert cell.updates == 0
+
+
+def test_shared_output_grows_while_the_chat_goes_on_when_somebody_follows(page, monkeypatch):
+    cell = page()
+    seconds = iter(range(0, 10_000, 2))
+    monkeypatch.setattr(notebook._SharedOutput, "__init__", _with_clock(lambda: next(seconds)))
+    listener = NotebookListener()
+
+    tell(listener, *chat_of(MAX_OUTPUTS + 2))
+
+    assert cell.texts[-1].count("user (to assistant)") == 1  # the next update waits: this one took two seconds
+    tell(listener, ENDED)
+    assert cell.texts[-1].count("user (to assistant)") == 2
+
+
+def _with_clock(clock):
+    made = notebook._SharedOutput.__init__
+    return lambda self, display_id: made(self, display_id, clock=clock)
+
+
+def test_outputs_of_code_are_counted(page):
+    cell = page()
+    code = CodeFinished(0, "user", 0, "ok", "", outputs=MAX_OUTPUTS - 1)
+
+    tell(NotebookListener(), ChatStarted(0, "user", "assistant"), sent("m0"), code, sent("m1"), sent("m2"), ENDED)
+
+    assert len(cell.outputs) == 2
+    assert cell.outputs[-1][1][MESSAGE_MIME]["kind"] == "messages"
+
+
+def test_chats_of_one_cell_share_the_count(page):
+    cell = page()
+    for _ in range(3):
+        tell(NotebookListener(), *chat_of(20), ENDED)
+
+    assert len(cell.outputs) == MAX_OUTPUTS + 1
+
+
+def test_count_begins_anew_when_another_cell_runs(page):
+    cell = page()
+    tell(NotebookListener(), *chat_of(MAX_OUTPUTS), ENDED)
+    cell.request = {"header": {"msg_id": "second"}, "content": {"allow_stdin": True}}
+
+    tell(NotebookListener(), *chat_of(MAX_OUTPUTS), ENDED)
+
+    assert len(cell.outputs) == 2 * MAX_OUTPUTS
+
+
+def test_oldest_messages_give_way_when_the_shared_output_is_huge(page):
+    cell = page(allow_stdin=False)
+
+    tell(NotebookListener(), *chat_of(MAX_OUTPUTS + 520), ENDED)
+
+    assert cell.texts[-1].startswith("20 earlier messages are not shown here")
+    assert cell.texts[-1].endswith(f"m{MAX_OUTPUTS + 519}")
