@@ -56,7 +56,7 @@ def make_listeners(*, shows_opening: bool = True) -> list[Listener]:
         return [NotebookListener(skip_opening=not shows_opening)]
     from jupyter_agents.display.text import TextListener
 
-    return [TextListener()]
+    return [TextListener(stream=sys.stdout.isatty())]
 
 
 def _make_human() -> HumanInput:

@@ -226,7 +226,8 @@ def test_code_result_is_one_line_with_the_text_folded_away():
     assert re.search(r"<summary[^>]*><span[^>]*>exit code 1, failed</span></summary>", bundle.data["text/html"])
     assert "NameError" in bundle.data["text/html"]
     assert bundle.data["text/markdown"].endswith("\n\nexit code 1, failed")
-    assert bundle.data["text/plain"].endswith(FAILED)
+    assert bundle.data["text/plain"] == "user (to user):\n\nexit code 1, failed"
+    assert exact_text(bundle.data) == FAILED
     assert exact_text(bundle.data) == FAILED
 
 

@@ -507,9 +507,10 @@ async def test_failure_after_an_await_is_told(a_run):
     assert "ZeroDivisionError" in result.text
 
 
-async def test_cancelling_a_chat_cancels_the_block_that_awaits(a_run):
-    task = asyncio.ensure_future(a_run("import asyncio\nawait asyncio.sleep(20)"))
-    await asyncio.sleep(0.1)
+async def test_cancelling_a_chat_cancels_the_block_that_awaits(a_run, shell):
+    shell.user_ns["begun"] = begun = asyncio.Event()
+    task = asyncio.ensure_future(a_run("import asyncio\nbegun.set()\nawait asyncio.sleep(20)"))
+    await begun.wait()
     task.cancel()
 
     with pytest.raises(asyncio.CancelledError):
@@ -525,13 +526,15 @@ async def test_blocks_of_two_chats_never_run_at_once(a_run, shell):
     assert log in (["a begins", "a ends", "b begins", "b ends"], ["b begins", "b ends", "a begins", "a ends"])
 
 
-async def test_block_of_a_synchronous_chat_fails_when_it_would_wait_for_ever(a_run, run):
-    task = asyncio.ensure_future(a_run("import asyncio\nawait asyncio.sleep(0.2)"))
-    await asyncio.sleep(0.1)
+async def test_block_of_a_synchronous_chat_fails_when_it_would_wait_for_ever(a_run, run, shell):
+    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+    task = asyncio.ensure_future(a_run("begun.set()\nawait done.wait()"))
+    await begun.wait()
 
     with pytest.raises(ExecutorError, match="Cannot run the block"):
         run("1")
 
+    done.set()
     assert (await task).ok
     assert run("1").ok
 
@@ -542,6 +545,16 @@ def test_block_may_run_a_block(run, shell):
     result = run("print('outer')\ninner = run('print(1)')\nprint(inner.text)")
 
     assert result.text == "outer\n1\n1\n\n"
+
+
+def test_interrupt_ends_the_chat_whose_block_has_started_another(run, shell):
+    shell.user_ns["run"] = run
+    timer = interrupt_soon()
+
+    with pytest.raises(KeyboardInterrupt):
+        run("try: run('while True: pass')\nexcept BaseException: pass\nprint('and on it goes')")
+
+    timer.join()
 
 
 def test_blocks_of_two_threads_take_turns(run):

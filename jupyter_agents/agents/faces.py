@@ -59,15 +59,15 @@ async def call_hook(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     The most derived override wins. Where one class overrides both faces, the driver takes its own.
     """
     found = [face for face in find_hook(agent, name) if face is not None]
-    ours = next((face for face in found if core_of(face) is not None), None)
-    if ours is not None:
-        return await call(ours, *args, **kwargs)
-    return await CallTool(found[0], args, kwargs, a_function=found[-1])
+    overrides = [face for face in found if core_of(face) is None]
+    if not overrides:
+        return await call(found[0], *args, **kwargs)
+    return await CallTool(overrides[0], args, kwargs, a_function=overrides[-1])
 
 
 def is_overridden(agent: Any, name: str) -> bool:
     """Whether someone overrides a hook, in either face."""
-    return all(core_of(face) is None for face in find_hook(agent, name))
+    return any(face is not None and core_of(face) is None for face in find_hook(agent, name))
 
 
 def find_hook(agent: Any, name: str) -> tuple[Any, Any]:

@@ -356,10 +356,10 @@ def _result(name: str, content: str) -> _Part:
 def _exit(ran: re.Match[str]) -> _Part:
     """The result of code in one line. What the code showed stands in the cell already, so it is folded away."""
     failed, output = ran[2] == "failed", ran[3].strip("\n")
-    line = f"exit code {ran[1]}"
-    html = f'<span style="{_ALARM}">{line}, failed</span>' if failed else line
+    line = f"exit code {ran[1]}, failed" if failed else f"exit code {ran[1]}"
+    html = f'<span style="{_ALARM}">{line}</span>' if failed else line
     html = _folded(html, code_html(output), is_html=True) if output else f"<div>{html}</div>"
-    return _Part(html, f"{line}, failed" if failed else line, ran[0])
+    return _Part(html, line, line)
 
 
 def _edits(decisions: Iterable[HumanAnswered]) -> list[_Part]:

@@ -34,6 +34,7 @@ class Stopper:
         self.timed_out = False
         self._breakable, self._guarded = _codes(breakable), _codes(guarded)
         self._cancel: Callable[[], Any] | None = None
+        self._outer: Stopper | None = None
 
     @property
     def has_stopped(self) -> bool:
@@ -47,6 +48,8 @@ class Stopper:
             yield
             return
         before = signal.signal(signal.SIGINT, self._on_interrupt)
+        owner = getattr(before, "__self__", None)
+        self._outer = owner if isinstance(owner, Stopper) else None
         try:
             with self._limited(timeout):
                 yield
@@ -81,7 +84,10 @@ class Stopper:
                 signal.setitimer(signal.ITIMER_REAL, left, interval)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.interrupted = True
+        stopper: Stopper | None = self
+        while stopper is not None:  # a block that has started a chat, whose block runs now, is interrupted as well
+            stopper.interrupted = True
+            stopper = stopper._outer
         self._stop(frame, KeyboardInterrupt)
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -380,8 +380,11 @@ class Close(Step[None]):
 
 
 def _sync_pieces(response: httpx2.Response) -> Iterable[bytes]:
-    return response.iter_bytes() if "content-encoding" in response.headers else response.iter_raw()
+    """The body, unpacked if it is packed; otherwise as the network gives it, with nothing in between."""
+    return response.iter_bytes() if "content-encoding" in response.headers else cast(Iterable[bytes], response.stream)
 
 
-def _async_pieces(response: httpx2.Response) -> AsyncIterator[bytes]:
-    return response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+def _async_pieces(response: httpx2.Response) -> AsyncIterable[bytes]:
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    return cast(AsyncIterable[bytes], response.stream)
