@@ -155,12 +155,47 @@ def test_traceback_is_the_same_in_every_run_and_names_no_frame_of_ours(run):
     assert "exit()" in first.text
     assert second.text == third.text
     assert "Code block, line 6" in second.text
-    assert "File json/decoder.py" in second.text
+    assert "Code block, line 4" in second.text
     for text in (first.text, second.text):
         assert "jupyter_agents" not in text
         assert "interactiveshell" not in text
         assert "0x7" not in text
         assert "\x1b" not in text
+
+
+def test_traceback_shows_the_agents_code_only_when_a_library_raised(run):
+    code = "import json\ndef load(text):\n    return json.loads(text)\nload('{')"
+
+    result = run(code)
+
+    assert "Code block, line 4" in result.text
+    assert "Code block, line 3, in load(text)" in result.text
+    assert "JSONDecodeError: Expecting property name" in result.text
+    assert "decoder.py" not in result.text
+
+
+def test_error_behind_an_error_is_left_out_when_it_was_a_librarys_own_affair(run):
+    code = "import os\nos.environ['NO_SUCH_VARIABLE_HERE']"  # os raises KeyError(key) from None behind an inner one
+
+    result = run(code)
+
+    assert result.text.count("KeyError") == 2  # the heading and the last line
+    assert "During handling" not in result.text
+
+
+def test_error_behind_an_error_is_shown_when_the_block_raised_it(run):
+    code = "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise ValueError('no') from error"
+
+    result = run(code)
+
+    assert "ZeroDivisionError: division by zero" in result.text
+    assert "The above exception was the direct cause" in result.text
+
+
+def test_traceback_is_whole_when_only_a_library_ran(run):
+    result = run("%run -m json.tool --no-such-option")
+
+    assert result.exit_code != 0
 
 
 @pytest.mark.parametrize(

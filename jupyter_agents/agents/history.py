@@ -61,7 +61,7 @@ class Talk:
         self._spoken.append(spoken)
         self._wire.extend(self._without_answer(message))
         self._wire.extend(message.to_wire("assistant" if spoken else "user"))
-        self._pending.extend(call.id for call in message.tool_calls if call.id)
+        self._pending.extend(dict.fromkeys(call.id for call in message.tool_calls if call.id))
 
     def _without_answer(self, message: Message) -> list[dict[str, Any]]:
         """A result for each tool call that this message leaves behind: a server refuses a request that lacks one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.code_running import other_config
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
@@ -141,7 +142,8 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
         if problem is not None:
             return Reply(True, Message(problem), "code", is_repair=True)
         pairs = [(block.language, block.code) for block in found]
-        exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
+        with other_config(agent, config):
+            exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
         outcome = "execution succeeded" if exit_code == 0 else "execution failed"
         text = f"exitcode: {exit_code} ({outcome})\nCode output: {logs}"
         return Reply(True, Message.from_dict(text), "code", is_repair=exit_code != 0)

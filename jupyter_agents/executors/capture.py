@@ -14,11 +14,9 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from types import TracebackType
 from typing import Any
 
 from jupyter_agents.executors.outputs import (
@@ -33,12 +31,11 @@ from jupyter_agents.executors.outputs import (
     shorten,
 )
 from jupyter_agents.executors.override import override
+from jupyter_agents.executors.tracebacks import format_group, frames_of, hide_frames
 
 _EXIT_HINT = "To exit: use 'exit', 'quit', or Ctrl-D."
 _MAX_TRACEBACK = 20_000
 _MAX_ERROR_VALUE = 2_000
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_HIDDEN = (_HERE, f"{os.sep}IPython{os.sep}", f"{os.sep}ipykernel{os.sep}")
 
 
 class NotForAgentsError(RuntimeError):
@@ -227,9 +224,10 @@ class Capture:
             elif isinstance(error, subprocess.CalledProcessError) and _is_of_magic(error):
                 self.show_error("CalledProcessError", "", [f"The script ended with exit code {error.returncode}."])
             else:
-                _hide_frames(error)
-                if _has_group(error):
-                    self._on_traceback(type(error), error, _format_group(error))
+                hide_frames(error)
+                group = format_group(error)
+                if group is not None:
+                    self._on_traceback(type(error), error, group)
                 else:
                     show((type(error), error, error.__traceback__), *args, **options)
 
@@ -321,55 +319,8 @@ def _is_cancelled(error: BaseException) -> bool:
 
 def _is_of_magic(error: BaseException) -> bool:
     """Whether `%%bash` and its like raised it: its text would hold the whole script."""
-    files = [frame.tb_frame.f_code.co_filename for frame in _frames(error.__traceback__)]
+    files = [frame.tb_frame.f_code.co_filename for frame in frames_of(error)]
     return bool(files) and files[-1].endswith(os.path.join("IPython", "core", "magics", "script.py"))
-
-
-def _frames(trace: TracebackType | None) -> Iterator[TracebackType]:
-    while trace is not None:
-        yield trace
-        trace = trace.tb_next
-
-
-def _hide_frames(error: BaseException) -> None:
-    """Cut the frames of IPython and of ours out of the tracebacks of an error and of those behind it."""
-    seen: set[int] = set()
-    todo: list[BaseException | None] = [error]
-    while todo:
-        one = todo.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        frames = [*_frames(one.__traceback__)]
-        # IPython skips the first frame of an error, its own, and shows all frames of those behind it.
-        kept = frames[:1] if one is error else []
-        kept += [frame for frame in frames[len(kept) :] if not _is_hidden(frame)]
-        trace = None
-        for frame in reversed(kept):
-            trace = TracebackType(trace, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-        one.__traceback__ = trace
-        todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
-
-
-def _is_hidden(frame: TracebackType) -> bool:
-    file = frame.tb_frame.f_code.co_filename
-    return file.startswith(_HERE) or any(part in file for part in _HIDDEN[1:])
-
-
-def _has_group(error: BaseException | None) -> bool:
-    """Whether IPython leaves the error to Python's own formatter."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, BaseExceptionGroup):
-            return True
-        seen.add(id(error))
-        error = error.__context__
-    return False
-
-
-def _format_group(error: BaseException) -> list[str]:
-    trace = error.__traceback__ and error.__traceback__.tb_next  # without IPython's own frame
-    return "".join(traceback.format_exception(type(error), error, trace)).rstrip("\n").split("\n")
 
 
 def _text_of(error: BaseException) -> str:
