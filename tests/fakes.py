@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from jupyter_agents import AssistantAgent, ResponsiveAgent, UserProxyAgent
-from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.effects import CallTool
 from jupyter_agents.executors.base import ExecutionResult
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import Session, Settings
+from jupyter_agents.testing import RecordingExecutor
 
 
 def sync_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -40,31 +39,20 @@ def async_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 both_faces = pytest.mark.parametrize("face", [sync_face, async_face], ids=["sync", "async"])
 
 
-class FakeExecutor:
-    """Gives the results of a script, then successes. `blocks` holds what it was told to run.
-
-    A result is the text of a success, an `ExecutionResult`, an error to raise, or a function of the block.
-    """
+class FakeExecutor(RecordingExecutor):
+    """Gives these results, and then the output `done`."""
 
     def __init__(self, *results: Any) -> None:
-        self.blocks: list[CodeBlock] = []
-        self.results = list(results)
+        super().__init__([*results, *["done"] * 20])
 
     @property
     def codes(self) -> list[str]:
+        """The code of the blocks that ran."""
         return [block.code for block in self.blocks]
-
-    async def execute(self, block: CodeBlock) -> ExecutionResult:
-        self.blocks.append(block)
-        result = self.results.pop(0) if self.results else "done"
-        if callable(result):
-            result = await CallTool(result, (block,))
-        if isinstance(result, BaseException):
-            raise result
-        return ExecutionResult(0, result) if isinstance(result, str) else result
 
 
 def failure(text: str, exit_code: int = 1) -> ExecutionResult:
+    """The result of code that failed."""
     return ExecutionResult(exit_code, text, status="error")
 
 

@@ -97,6 +97,26 @@ def test_settings_of_the_machine_are_out_of_sight(run, monkeypatch):
     result.assert_outcomes(passed=1)
 
 
+def test_value_of_an_example_is_forgotten(run):
+    result = run(
+        """
+        import builtins
+
+        def example():
+            '''
+            >>> 40 + 2
+            42
+            '''
+
+        def test_next():
+            assert not hasattr(builtins, "_")
+        """,
+        "--doctest-modules",
+    )
+
+    result.assert_outcomes(passed=2)
+
+
 def test_environment_is_restored_when_a_test_changes_it(run):
     result = run(
         """

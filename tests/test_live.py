@@ -198,6 +198,21 @@ def test_traceback_is_whole_when_only_a_library_ran(run):
     assert result.exit_code != 0
 
 
+def test_block_runs_through_a_cell_magic_when_the_shell_has_one_for_its_language(shell, run):
+    shell.register_magic_function(lambda line, cell: f"queried {cell.strip()}", "cell", "SQL")
+
+    result = run("select 1", "sql")
+
+    assert (result.exit_code, result.text) == (0, "'queried select 1'")
+
+
+@pytest.mark.parametrize(
+    "language", ["html", "javascript", "svg", "latex", "markdown", "capture", "writefile", "agentchat"]
+)
+def test_block_is_refused_when_a_magic_would_show_its_text_as_it_is(run, language):
+    assert run("<script>alert(1)</script>", language).status == "refused"
+
+
 @pytest.mark.parametrize(
     ("block", "reason"),
     [

@@ -472,7 +472,7 @@ class Board(AssistantAgent):
 
     def _generate_board_reply(self, messages=None, sender=None, config=None):
         message = messages[-1]
-        move = self.generate_reply(self.correct + [message], sender, exclude=[Board._generate_board_reply])
+        move = self.generate_reply([*self.correct, message], sender, exclude=[Board._generate_board_reply])
         if move in self.moves:
             return True, f"Error: {move} was played already"
         self.moves.append(move)

@@ -62,6 +62,7 @@ class Capture:
         self._is_native = hasattr(shell, "kernel")  # a shell without a kernel prints what it displays
         self._is_paused = False
         self._publish = shell.display_pub.publish
+        self._children = _child_work()
 
     @property
     def text(self) -> str:
@@ -158,8 +159,9 @@ class Capture:
             self._is_paused = before
 
     def _finish(self, streams: list[Any]) -> None:
+        had_children = _child_work() != self._children
         for stream in streams:
-            _drain(stream)
+            _drain(stream, had_children=had_children)
         with self._lock:
             rest, self._page = self._page.rest(), Page()
         if rest:
@@ -296,21 +298,34 @@ def _refuse_input(*args: Any, **options: Any) -> str:
     )
 
 
-def _drain(stream: Any) -> None:
-    """Wait for what child processes have written: ipykernel reads their pipe in a thread."""
+def _child_work() -> float:
+    """Grows with every child process that has ended and was waited for."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, where ipykernel has no pipe either
+        return 0.0
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_minflt + used.ru_utime
+
+
+def _drain(stream: Any, *, had_children: bool) -> None:
+    """Wait for what child processes have written: ipykernel reads their pipe in a thread.
+
+    That the pipe is empty does not tell that what was in it has reached the stream.
+    """
     pipe = getattr(stream, "_fid", None)
     if not isinstance(pipe, int):
         return
     import fcntl
     import termios
 
-    deadline, waited = time.monotonic() + 0.5, False
+    deadline, waited = time.monotonic() + 0.5, had_children
     with suppress(OSError):
         while any(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))) and time.monotonic() < deadline:
             waited = True
             time.sleep(0.001)
     if waited:
-        time.sleep(0.005)  # from the pipe into the stream
+        time.sleep(0.02)  # from the pipe into the stream
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -93,7 +93,8 @@ class LiveExecutor:
 
         Raises `KeyboardInterrupt` when a person interrupts it. Everything else that may happen is a result.
         """
-        refusal = _refusal(block)
+        magic = _language_magic(self.shell, block.language)
+        refusal = _refusal(block, is_known=magic is not None)
         if refusal:
             return ExecutionResult.refused(refusal)
         saved = None
@@ -106,6 +107,8 @@ class LiveExecutor:
             return await _RunPython(self, block.code)
         if block.language in SHELL:
             return await _RunScript(self, block.code, block.language)
+        if magic:
+            return await _RunPython(self, f"%%{magic}\n{block.code}")
         return ExecutionResult(0, f"Saved to {saved}.")
 
     def _made_work_dir(self) -> str | os.PathLike[str] | None:
@@ -120,16 +123,33 @@ class LiveExecutor:
         return self.work_dir
 
 
-def _refusal(block: CodeBlock) -> str | None:
+def _language_magic(shell: Any, language: str) -> str | None:
+    """The cell magic that runs a language (`%%ruby`, `%%sql`, `%%R`), if the shell has one.
+
+    What shows text on the page as it is (HTML, JavaScript) is not among them: an agent's text is never that.
+    """
+    if not language or language in PYTHON | SHELL | _NOT_LANGUAGES:
+        return None
+    return next((name for name in shell.magics_manager.magics["cell"] if name.lower() == language), None)
+
+
+def _refusal(block: CodeBlock, *, is_known: bool) -> str | None:
     if not block.closed:
         return _UNFINISHED
-    if block.language not in PYTHON | SHELL and not block.filename:
+    if block.language not in PYTHON | SHELL and not is_known and not block.filename:
         what = f"the language {block.language!r} cannot be run" if block.language else "it names no language"
         return (
             f"The block was not run: {what}. These can be: {_ACCEPTED}. "
             "Other files are saved when their first line is `# filename: <name>`."
         )
     return None if scrub(block.code) == block.code else _UNENCODABLE
+
+
+_NOT_LANGUAGES = frozenset(
+    "! agent agentchat capture code_wrap debug file html javascript js latex markdown mprun memit prun script svg sx "
+    "system time timeit writefile".split()
+)
+"""Cell magics that are no languages, or that put a text on the page as it is."""
 
 
 # -- A block under way -------------------------------------------------------------------------------------------

@@ -36,7 +36,9 @@ from jupyter_agents.models.refusals import Refusal
 from jupyter_agents.models.stream import ReplyStream, parse_body
 from jupyter_agents.models.transport import (
     Answer,
+    Close,
     Patience,
+    Read,
     a_http_client,
     be_patient,
     http_client,
@@ -45,7 +47,6 @@ from jupyter_agents.models.transport import (
 )
 
 if TYPE_CHECKING:
-    import httpx2
     import openai
 
 DEFAULT_MODEL = "gpt-4.1"
@@ -138,7 +139,7 @@ class OpenAIModel:
         patience = Patience(self.timeout, self.idle_timeout)
         sent, answer = await self._open(request, patience)
         try:
-            reply = await (_receive_stream(answer) if _is_stream(answer.response) else _receive_body(answer))
+            reply = await (_receive_body(answer) if "json" in answer.content_type else _receive_stream(answer))
         except BaseException:
             answer.abandon()
             raise
@@ -212,15 +213,11 @@ def _estimate(sent: int, reply: ModelReply) -> Usage:
 # -- Receiving --------------------------------------------------------------------------------------------------
 
 
-def _is_stream(response: httpx2.Response) -> bool:
-    return "json" not in response.headers.get("content-type", "")
-
-
 async def _receive_stream(answer: Answer) -> ModelReply:
     """The reply, told as it comes. Once it is finished, nothing that happens to the connection matters."""
-    stream = ReplyStream(answer.source)
+    stream, read = ReplyStream(answer.source), Read(answer)
     try:
-        while piece := await answer.read:
+        while piece := await read:
             if text := stream.feed(piece):
                 await Tell(Delta(text))
             if stream.is_finished:
@@ -231,15 +228,15 @@ async def _receive_stream(answer: Answer) -> ModelReply:
         if not stream.is_finished:
             error.partial = stream.partial()
             raise
-    await answer.close
+    await Close(answer)
     return stream.finish()
 
 
 async def _receive_body(answer: Answer) -> ModelReply:
-    pieces = []
-    while piece := await answer.read:
+    pieces, read = [], Read(answer)
+    while piece := await read:
         pieces.append(piece)
-    await answer.close
+    await Close(answer)
     return parse_body(b"".join(pieces), answer.source)
 
 
@@ -314,7 +311,7 @@ class Open(Step["Answer | Failure"]):
 
     def _checked(self, response: Any) -> Answer | Failure:
         answer = Answer(response, self.patience, self.source)
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = answer.content_type
         if kind in ("", "text/event-stream", "text/plain", "application/octet-stream") or "json" in kind:
             return answer
         answer.abandon()

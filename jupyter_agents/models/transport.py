@@ -13,7 +13,7 @@ import functools
 import math
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable, Iterable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -267,28 +267,36 @@ if hasattr(os, "register_at_fork"):
 
 
 class Answer:
-    """A response whose body is still to be read. `read` and `close` are steps, made once and awaited often."""
+    """A response whose body is still to be read."""
 
-    __slots__ = ("close", "patience", "read", "response", "source")
+    __slots__ = ("headers", "patience", "response", "source")
 
     def __init__(self, response: httpx2.Response, patience: Patience, source: str) -> None:
         self.response = response
         self.patience = patience
         self.source = source
-        self.read = Read(self)
-        self.close = Close(self)
+        self.headers = {name.lower(): value for name, value in response.headers.raw}  # each look-up there costs more
+
+    @property
+    def content_type(self) -> str:
+        """What the body claims to be, without parameters."""
+        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body has to be decompressed."""
+        return b"content-encoding" in self.headers
 
     def abandon(self) -> None:
         """Close without waiting, whatever the state: for an interrupt, after which nothing is awaited."""
         if self.response.is_closed:
             return
-        if self.is_async:
-            loop = asyncio.get_running_loop()
+        if not self.is_async:
+            self.response.close()
+        elif (loop := asyncio._get_running_loop()) is not None:  # without one, the connection went with its loop
             task = loop.create_task(self.response.aclose())
             _closing.add(task)
             task.add_done_callback(_closed)
-        else:
-            self.response.close()
 
     @property
     def is_async(self) -> bool:
@@ -318,7 +326,7 @@ def _closed(task: asyncio.Task[None]) -> None:
 
 
 class Read(Step[bytes]):
-    """The next bytes of the body; `b""` at its end."""
+    """The next bytes of the body; `b""` at its end. Made once for an answer, and awaited until the end."""
 
     __slots__ = ("_answer", "_pieces")
 
@@ -329,10 +337,11 @@ class Read(Step[bytes]):
     def perform(self) -> bytes:
         """Read from the socket."""
         answer = self._answer
-        if self._pieces is None:
-            self._pieces = iter(_sync_pieces(answer.response))
         _patience.set(answer.patience)
         try:
+            if self._pieces is None:
+                response = answer.response
+                self._pieces = response.iter_bytes() if answer.is_packed else iter(cast(Any, response.stream))
             piece = next(self._pieces, b"")
         except Exception as error:  # noqa: BLE001 - whatever the layers below raise, the reply is broken
             raise answer.failure(error) from None
@@ -343,10 +352,11 @@ class Read(Step[bytes]):
     async def a_perform(self) -> bytes:
         """Read on the running loop."""
         answer = self._answer
-        if self._pieces is None:
-            self._pieces = aiter(_async_pieces(answer.response))
         _patience.set(answer.patience)
         try:
+            if self._pieces is None:
+                response = answer.response
+                self._pieces = response.aiter_bytes() if answer.is_packed else aiter(cast(Any, response.stream))
             piece = await anext(self._pieces, b"")
         except Exception as error:  # noqa: BLE001 - see perform()
             raise answer.failure(error) from None
@@ -377,14 +387,3 @@ class Close(Step[None]):
     async def a_perform(self) -> None:
         """Close it on the running loop."""
         await self._answer.response.aclose()
-
-
-def _sync_pieces(response: httpx2.Response) -> Iterable[bytes]:
-    """The body, unpacked if it is packed; otherwise as the network gives it, with nothing in between."""
-    return response.iter_bytes() if "content-encoding" in response.headers else cast(Iterable[bytes], response.stream)
-
-
-def _async_pieces(response: httpx2.Response) -> AsyncIterable[bytes]:
-    if "content-encoding" in response.headers:
-        return response.aiter_bytes()
-    return cast(AsyncIterable[bytes], response.stream)

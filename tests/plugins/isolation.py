@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import ipaddress
 import os
 import socket
@@ -38,9 +39,10 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture(autouse=True)
 def same_environment_afterwards() -> Iterator[None]:
-    """Undo what a test does to the environment and the working directory."""
+    """Undo what a test does to the environment, the working directory and the builtins."""
     environment, folder = dict(os.environ), Path.cwd()
     yield
+    vars(builtins).pop("_", None)  # an example's last value; IPython would take it for gettext and leave `_` alone
     if os.environ != environment:
         os.environ.clear()
         os.environ.update(environment)
