@@ -192,7 +192,9 @@ def test_wrong_argument_is_refused_with_what_is_accepted(options, said):
 
 @pytest.mark.parametrize("docker", [False, None, ""])
 def test_use_docker_is_accepted_when_it_is_falsy(docker):
-    assert UserProxyAgent("u", code_execution_config={"use_docker": docker, "work_dir": "w"}).code_config.work_dir == "w"
+    assert (
+        UserProxyAgent("u", code_execution_config={"use_docker": docker, "work_dir": "w"}).code_config.work_dir == "w"
+    )
 
 
 def test_configs_of_the_caller_stay_as_they_are_when_agents_are_made_and_used():

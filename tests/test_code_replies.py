@@ -1,6 +1,6 @@
 import pytest
 
-from jupyter_agents import EndedBy, ResponsiveAgent
+from jupyter_agents import EndedBy, ResponsiveAgent, UserProxyAgent
 from jupyter_agents.errors import ConfigurationError, NoHumanError
 from jupyter_agents.events import CodeStarted, HumanAsked, Noted
 from jupyter_agents.executors.base import ExecutionResult
@@ -9,6 +9,7 @@ from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.session import use_session
+from jupyter_agents.testing import RecordingExecutor
 from tests.fakes import FakeExecutor, assistant, both_faces, failure, quiet_session, user
 
 DONE = "Done.\n\nTERMINATE"
@@ -38,7 +39,9 @@ def answer_to(text, *results, face=None, **options):
 # -- Which blocks run --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tag", ["python", "Python", "PY", "py", "python3", "ipython", "sh", "bash", "shell", " python", "python title"])
+@pytest.mark.parametrize(
+    "tag", ["python", "Python", "PY", "py", "python3", "ipython", "sh", "bash", "shell", " python", "python title"]
+)
 def test_block_runs_when_it_is_tagged_as_runnable(tag):
     reply, ran = answer_to(f"Look:\n```{tag}\n1\n```\nThat is it.")
 
@@ -137,7 +140,9 @@ def test_model_mends_a_reply_that_was_cut_off(face):
     assert result.ended_by is EndedBy.TERMINATION
 
 
-@pytest.mark.parametrize("code", ["%pip list", "!ls", "x = !ls", "%%time\n1", "await x", "print?", "1\n%matplotlib inline"])
+@pytest.mark.parametrize(
+    "code", ["%pip list", "!ls", "x = !ls", "%%time\n1", "await x", "print?", "1\n%matplotlib inline"]
+)
 def test_code_of_a_notebook_is_valid(code):
     _, ran = answer_to(f"```python\n{code}\n```")
 
@@ -438,3 +443,23 @@ def test_transcript_shows_the_code_that_ran_when_it_was_edited():
     assert [event.code for event in result.log.select(CodeStarted)] == ["2"]
     assert [event.prompt["block"]["code"] for event in result.log.select(HumanAsked)] == ["1\n"]
     assert "The code was edited before it ran." in [note.text for note in result.log.select(Noted)]
+
+
+def test_blocks_of_unknown_languages_are_passed_over_when_others_can_run():
+    executor = RecordingExecutor(["1\n"])
+    user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"executor": executor})
+    text = "```css\na {}\n```\n\n```python\nprint(1)\n```\n\n```javascript\nalert(1)\n```"
+
+    user.generate_reply(messages=[{"role": "user", "content": text}])
+
+    assert [block.language for block in executor.blocks] == ["python"]
+
+
+def test_model_is_told_when_all_blocks_are_in_unknown_languages():
+    refusal = ExecutionResult.refused("The block was not run: the language 'css' cannot be run.")
+    executor = RecordingExecutor([refusal])
+    user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"executor": executor})
+
+    reply = user.generate_reply(messages=[{"role": "user", "content": "```css\na {}\n```"}])
+
+    assert "the language 'css' cannot be run" in reply

@@ -271,7 +271,9 @@ def test_nobody_hears_of_a_silent_chat(face, method, silent):
 @both_faces
 @pytest.mark.parametrize(("turns", "said"), [(1, 2), (2, 4), (3, 6)])
 def test_chat_ends_after_so_many_round_trips(face, turns, said):
-    result = face(talker("a", lambda n: f"{n}"), "initiate_chat", talker("b", lambda n: f"{n}"), message="go", max_turns=turns)
+    result = face(
+        talker("a", lambda n: f"{n}"), "initiate_chat", talker("b", lambda n: f"{n}"), message="go", max_turns=turns
+    )
 
     assert (len(result), result.ended_by) == (said, EndedBy.MAX_TURNS)
 

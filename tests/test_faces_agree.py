@@ -26,7 +26,9 @@ def legacy(name, arguments="{}"):
 def tools(*names):
     return {
         "content": "calling",
-        "tool_calls": [{"id": f"id {at}", "function": {"name": name, "arguments": "{}"}} for at, name in enumerate(names)],
+        "tool_calls": [
+            {"id": f"id {at}", "function": {"name": name, "arguments": "{}"}} for at, name in enumerate(names)
+        ],
     }
 
 
@@ -112,7 +114,9 @@ setups = st.builds(
     expert=st.lists(st.sampled_from(["talk", "other talk", "nothing", "error", "interrupt"]), max_size=4),
     answers=st.lists(st.sampled_from(ANSWERS), max_size=8),
     results=st.lists(st.sampled_from(RESULTS), max_size=4),
-    overrides=st.dictionaries(st.sampled_from(sorted(ADDITIONS)), st.sampled_from(["plain", "async", "both"]), max_size=3),
+    overrides=st.dictionaries(
+        st.sampled_from(sorted(ADDITIONS)), st.sampled_from(["plain", "async", "both"]), max_size=3
+    ),
     reply_function=st.sampled_from([None, None, "plain", "async", "excluding", "async excluding"]),
     last_n=st.sampled_from([1, 2, "auto"]),
     options=st.one_of(
@@ -267,8 +271,12 @@ def test_each_message_prompt_and_model_call_is_counted_once(setup):
     seen = hold(setup, sync_face)
 
     kinds = [entry["kind"] for entry in seen["log"] or []]
-    own_calls = [entry for entry in seen["log"] or [] if entry["kind"] == ModelAsked.kind and entry["agent"] == "assistant"]
-    said = [one for one in seen["log"] or [] if one["kind"] == MessageSent.kind and one["sender"] in ("user", "assistant")]
+    own_calls = [
+        entry for entry in seen["log"] or [] if entry["kind"] == ModelAsked.kind and entry["agent"] == "assistant"
+    ]
+    said = [
+        one for one in seen["log"] or [] if one["kind"] == MessageSent.kind and one["sender"] in ("user", "assistant")
+    ]
     assert kinds.count(HumanAsked.kind) == len(seen["prompts"])
     assert len(own_calls) == len(seen["requests"])
     assert len(said) == len(seen["mine"]) == len(seen["theirs"])

@@ -234,7 +234,9 @@ def test_all_calls_of_a_message_are_made_in_order_and_each_has_one_result(face):
 @both_faces
 def test_call_is_made_once_when_two_have_the_same_id(face):
     made = []
-    agent = assistant(tools(("same", "note", '{"x": 1}'), ("same", "note", '{"x": 2}'), ("other", "note", '{"x": 3}')), DONE)
+    agent = assistant(
+        tools(("same", "note", '{"x": 1}'), ("same", "note", '{"x": 2}'), ("other", "note", '{"x": 3}')), DONE
+    )
 
     face(user(function_map={"note": lambda x: made.append(x) or x}), "initiate_chat", agent, message="go")
 
@@ -343,7 +345,9 @@ def ended_by_error():
 
 
 @both_faces
-@pytest.mark.parametrize("how", [ended_by_person, ended_by_turns, ended_by_condition, ended_by_interrupt, ended_by_error])
+@pytest.mark.parametrize(
+    "how", [ended_by_person, ended_by_turns, ended_by_condition, ended_by_interrupt, ended_by_error]
+)
 def test_pending_calls_have_one_result_each_when_the_chat_goes_on_after_its_end(face, how):
     me, options = how()
     agent = assistant(tools(("a", "note"), ("b", "note")), DONE)
@@ -376,7 +380,9 @@ def test_results_that_come_one_by_one_are_left_as_they_are():
 
 
 CALLS = st.lists(
-    st.tuples(st.sampled_from("abc"), st.sampled_from(["note", "fail", "missing"]), st.sampled_from(["{}", "{", '{"x": 1}'])),
+    st.tuples(
+        st.sampled_from("abc"), st.sampled_from(["note", "fail", "missing"]), st.sampled_from(["{}", "{", '{"x": 1}'])
+    ),
     min_size=1,
     max_size=4,
 )
@@ -384,7 +390,8 @@ CALLS = st.lists(
 
 @given(
     turns=st.lists(
-        st.tuples(CALLS, st.sampled_from(["stop", "length", "interrupted"]), st.sampled_from(["", "No!", "exit"])), max_size=4
+        st.tuples(CALLS, st.sampled_from(["stop", "length", "interrupted"]), st.sampled_from(["", "No!", "exit"])),
+        max_size=4,
     )
 )
 def test_every_request_has_exactly_one_result_for_each_id_whatever_happens(turns):

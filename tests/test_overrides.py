@@ -57,7 +57,9 @@ def derived(*parents, **methods):
 
 def made(kind, hook):
     mode = "ALWAYS" if hook == "get_human_input" else "NEVER"
-    return kind("me", human_input_mode=mode, code_execution_config={"executor": FakeExecutor("run by nobody's override")})
+    return kind(
+        "me", human_input_mode=mode, code_execution_config={"executor": FakeExecutor("run by nobody's override")}
+    )
 
 
 def said_with(face, agent, hook):
@@ -244,7 +246,9 @@ class Awaited(UserProxyAgent):
 def test_override_may_ask_the_base_class(face, kind):
     executor, human = FakeExecutor("42"), ScriptedHuman(["", "Thanks", "exit"])
     other = assistant(
-        {"content": None, "function_call": {"name": "f", "arguments": '{"x": 1}'}}, "```python\n42\n```", "Anything else?"
+        {"content": None, "function_call": {"name": "f", "arguments": '{"x": 1}'}},
+        "```python\n42\n```",
+        "Anything else?",
     )
     agent = kind(
         "me",
@@ -345,7 +349,9 @@ def test_override_is_given_the_classic_arguments(face, hook, args, kwargs):
 def test_override_of_the_prompt_is_given_the_classic_text(face):
     calls = []
 
-    said_with(face, made(derived(get_human_input=recorder("get_human_input", calls)), "get_human_input"), "get_human_input")
+    said_with(
+        face, made(derived(get_human_input=recorder("get_human_input", calls)), "get_human_input"), "get_human_input"
+    )
 
     assert calls == [
         (

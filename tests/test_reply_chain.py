@@ -107,7 +107,9 @@ def test_built_in_functions_are_asked_in_the_classic_order():
     assert ended is None
 
 
-@pytest.mark.parametrize(("default", "expected"), [("", ""), ("Go on.", "Go on."), (None, None), ({"content": "d"}, "d")])
+@pytest.mark.parametrize(
+    ("default", "expected"), [("", ""), ("Go on.", "Go on."), (None, None), ({"content": "d"}, "d")]
+)
 def test_default_reply_is_given_when_nobody_has_one(default, expected):
     agent = talker("agent", default_auto_reply=default)
 
@@ -590,7 +592,9 @@ def test_built_in_function_gives_final_and_reply_when_it_is_called_by_hand(face,
     assert face(agent, name, [message | {"role": "user"}]) == expected
 
 
-@pytest.mark.parametrize("name", ["check_termination_and_human_reply", "generate_oai_reply", "generate_tool_calls_reply"])
+@pytest.mark.parametrize(
+    "name", ["check_termination_and_human_reply", "generate_oai_reply", "generate_tool_calls_reply"]
+)
 def test_built_in_function_has_nothing_to_say_when_there_is_no_message(name):
     assert getattr(assistant(), name)(sender=user()) == (False, None)
 

@@ -150,6 +150,16 @@ def test_usage_is_estimated_when_not_given():
     assert ask(model).usage == Usage(1, 2)
 
 
+def test_usage_follows_the_history_when_it_grows_or_begins_anew():
+    model = ScriptedModel(lambda request: "")
+    messages = [{"role": "user", "content": "x" * 40}, {"role": "assistant", "content": None}]
+    longer = [*messages, {"role": "user", "content": "y" * 8}]
+
+    sizes = [ask(model, ModelRequest(one)).usage.prompt_tokens for one in (messages, longer, longer[2:], [], messages)]
+
+    assert sizes == [10, 12, 2, 0, 10]
+
+
 def test_line_is_refused_when_it_is_nothing_a_model_can_say():
     with pytest.raises(ConfigurationError, match="Cannot reply 5: a int stands in the script"):
         ask(ScriptedModel([5]))

@@ -35,7 +35,7 @@ user_proxy.initiate_chat(
 )
 '''
 
-CALL_FUNCTIONS = '''
+CALL_FUNCTIONS = """
 from jupyter_agents import AssistantAgent, UserProxyAgent
 
 # put the descriptions of functions in config to be passed to OpenAI's API
@@ -111,7 +111,7 @@ user_proxy.initiate_chat(
     chatbot,
     message="Draw two agents chatting with each other with an example dialog.",
 )
-'''
+"""
 
 FIRST_TRY = """\
 First I look at the data.
@@ -154,11 +154,13 @@ def server(monkeypatch):
 
 
 def run_cell(shell, code):
-    """Run a cell of a notebook; its value, which is that of the last expression."""
+    """Run a cell of a notebook; the value of its last expression.
+
+    It is read from `_`, for IPython forgets a cell's value when code in the cell runs another one.
+    """
     with use_session(make_session()):
-        result = shell.run_cell(code)
-    result.raise_error()
-    return result.result
+        shell.run_cell(code).raise_error()
+    return shell.user_ns["_"]
 
 
 def calling(name, **arguments):
@@ -174,7 +176,7 @@ def test_task_is_solved_with_code_that_fails_once_when_the_first_example_is_run(
     assert task.startswith("What date is today?")
     assert failed.startswith("exitcode: 1 (execution failed)\nCode output: \n")
     assert "NameError: name 'begin' is not defined" in failed
-    assert succeeded == "exitcode: 0 (execution succeeded)\nCode output: \n('META', 1.483)\n2023-08-30"
+    assert succeeded == "exitcode: 0 (execution succeeded)\nCode output: \n('META', 1.483)\n2023-08-30\n"
     assert (answer, result.ended_by) == (ANSWER, EndedBy.TERMINATION)
 
 
@@ -219,7 +221,7 @@ def test_functions_run_in_the_shell_when_the_second_example_is_run(shell, server
 
     answers = [(one["name"], one["content"]) for one in result.messages if one["role"] == "function"]
     assert [name for name, _ in answers] == ["python", "sh", "python"]
-    assert [content for _, content in answers] == ["2", str((3, "\ndrawn")), "None\ndivision by zero"]
+    assert [content for _, content in answers] == ["2", str((3, "\ndrawn\n")), "None\ndivision by zero"]
     assert (result.ended_by, len(result)) == (EndedBy.TERMINATION, 8)
     assert shell.user_ns["dialog"] == ["A: Hello!", "B: Hi!"]
 

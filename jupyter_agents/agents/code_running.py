@@ -76,6 +76,14 @@ async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", *
     return result.exit_code, result.text, None
 
 
+async def can_run(agent: ResponsiveAgent, config: CodeConfig, language: str) -> bool:
+    """Whether a language runs here: Python, shell scripts, and what the executor says it knows."""
+    if language in PYTHON | SHELL or is_overridden(agent, "run_code"):
+        return language in PYTHON | SHELL
+    knows = getattr(_executor(config, await ThisRun()), "knows", None)
+    return knows is not None and bool(knows(language))
+
+
 def _executor(config: CodeConfig, run: Run) -> Executor:
     return config.executor or run.session.executor(config.executor_options())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.code_config import CodeConfig
-from jupyter_agents.agents.code_running import other_config
+from jupyter_agents.agents.code_running import can_run, other_config
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
@@ -141,7 +141,8 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
         problem = _why_not_run(message, found)
         if problem is not None:
             return Reply(True, Message(problem), "code", is_repair=True)
-        pairs = [(block.language, block.code) for block in found]
+        runnable = [block for block in found if block.filename or await can_run(agent, config, block.language)]
+        pairs = [(block.language, block.code) for block in runnable or found]
         with other_config(agent, config):
             exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
         outcome = "execution succeeded" if exit_code == 0 else "execution failed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,7 @@ class ScriptedModel:
         self._delay = delay
         self._chunk = chunk
         self._record = record
+        self._size = _Size()
         self.requests: list[ModelRequest] = []
         self.calls = 0
 
@@ -72,7 +73,7 @@ class ScriptedModel:
             raise line
         reply = _to_reply(line)
         await self._speak(reply)
-        return reply if reply.usage else replace(reply, usage=_estimate(request, reply))
+        return reply if reply.usage else replace(reply, usage=self._estimate(request, reply))
 
     def _next_line(self, request: ModelRequest) -> Any:
         if self._answer_all:
@@ -85,12 +86,35 @@ class ScriptedModel:
             f"and the last message was {last!r}. Add a reply, or end the chat earlier."
         )
 
+    def _estimate(self, request: ModelRequest, reply: ModelReply) -> Usage:
+        said = len(reply.content or "") + sum(len(call.arguments) for call in reply.tool_calls)
+        return Usage(math.ceil(self._size.of(request.messages) / 4), math.ceil(said / 4), estimated=True)
+
     async def _speak(self, reply: ModelReply | None) -> None:
         text = (reply.content or reply.refusal or "") if reply else ""
         for number, piece in enumerate(_pieces(text, self._chunk)):
             if self._delay and number:
                 await Pause(self._delay)
             await Tell(Delta(piece))
+
+
+class _Size:
+    """Characters of a history. One that goes on from the last is not counted anew: long chats stay cheap."""
+
+    def __init__(self) -> None:
+        self._last: Mapping[str, Any] | None = None
+        self._counted = 0
+        self._characters = 0
+
+    def of(self, messages: Sequence[Mapping[str, Any]]) -> int:
+        """The size of all messages."""
+        if not 0 < self._counted <= len(messages) or messages[self._counted - 1] != self._last:
+            self._counted = self._characters = 0
+        for number in range(self._counted, len(messages)):
+            self._characters += len(str(messages[number].get("content") or ""))
+        self._counted = len(messages)
+        self._last = messages[-1] if messages else None
+        return self._characters
 
 
 def _to_reply(line: Any) -> ModelReply:
@@ -116,9 +140,3 @@ def _pieces(text: str, size: int | None) -> Iterator[str]:
     if size is None:
         return (found[0] for found in _WORD.finditer(text))
     return (text[start : start + size] for start in range(0, len(text), size))
-
-
-def _estimate(request: ModelRequest, reply: ModelReply) -> Usage:
-    asked = sum(len(str(message.get("content") or "")) for message in request.messages)
-    said = len(reply.content or "") + sum(len(call.arguments) for call in reply.tool_calls)
-    return Usage(math.ceil(asked / 4), math.ceil(said / 4), estimated=True)

@@ -293,10 +293,14 @@ class Answer:
             return
         if not self.is_async:
             self.response.close()
-        elif (loop := asyncio._get_running_loop()) is not None:  # without one, the connection went with its loop
-            task = loop.create_task(self.response.aclose())
-            _closing.add(task)
-            task.add_done_callback(_closed)
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the connection has gone with its loop
+            return
+        task = loop.create_task(self.response.aclose())
+        _closing.add(task)
+        task.add_done_callback(_closed)
 
     @property
     def is_async(self) -> bool:
