@@ -127,7 +127,7 @@ def measure(ways: dict[str, Callable[[], Any]], rounds: int, calls: int) -> dict
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--json", type=Path, help="write the results to this file as well")
     given = options.parse_args()
     here, there = multiprocessing.get_context("spawn").Pipe()

@@ -124,14 +124,17 @@ def test_name_of_an_agent_is_only_text_when_it_looks_like_markup(name):
     assert not re.search(r"<(?!br)|(?<!\\)!\[|(?<!\\)\[", bundle.data["text/markdown"])
 
 
-def test_colour_is_that_of_the_speaker_wherever_it_speaks():
+def test_every_speaker_has_a_colour_of_its_own():
     def colour(bundle):
         return re.search(r"border-left:3px solid (#\w+)", bundle.data["text/html"])[1]
 
-    first, again = message_bundle(sent(), 0), message_bundle(sent("other", recipient="critic"), 7)
-    other = message_bundle(sent(sender="user_proxy"), 0)
+    transcript = Transcript()
+    speakers = ("user", "assistant", "critic", "user", "assistant")
 
-    assert colour(first) == colour(again) != colour(other)
+    colours = [colour(transcript.bundle(Entry(n, sent(sender=name)))) for n, name in enumerate(speakers)]
+
+    assert colours[:2] == colours[3:]
+    assert len(set(colours)) == 3
 
 
 def test_text_is_folded_when_it_is_long():

@@ -24,6 +24,7 @@ from jupyter_agents.models.config import (
     config_list_from_json,
     filter_config,
     model_from_config,
+    request_options,
 )
 from jupyter_agents.models.endpoint import Endpoint, Secret, is_loopback
 from jupyter_agents.models.openai import OpenAIModel
@@ -333,3 +334,9 @@ def test_mistake_is_a_clear_error_when_there_is_no_list(tmp_path):
 )
 def test_configs_are_those_that_match_when_filtered(accepted, models):
     assert [config["model"] for config in filter_config(CONFIGS, accepted)] == models
+
+
+def test_setting_of_a_config_goes_before_the_shared_one():
+    config = {"temperature": 1, "seed": 3, "config_list": [{"model": "a", "api_key": "k", "temperature": 0}]}
+
+    assert request_options(config) == {"seed": 3}

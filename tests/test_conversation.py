@@ -1,4 +1,5 @@
 import asyncio
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -263,6 +264,87 @@ def test_nobody_hears_of_a_silent_chat(face, method, silent):
     said = [entry.event.message.text for entry in heard if isinstance(getattr(entry, "event", None), MessageSent)]
     assert said == ([] if silent else ["Hi", "Hello."])
     assert texts(result.messages) == ["Hi", "Hello."]
+
+
+# -- People and termination messages -----------------------------------------------------------------------------
+
+FEEDBACK = (
+    "Provide feedback to assistant. Press enter to skip and use auto-reply, or type 'exit' to end the conversation: "
+)
+AT_LIMIT = "Please give feedback to assistant. Press enter to skip and use auto-reply, or type 'exit' to stop the conversation: "
+LAST_WORD = "Please give feedback to assistant. Press enter or type 'exit' to stop the conversation: "
+
+
+@both_faces
+@pytest.mark.parametrize(
+    ("mode", "limit", "answers", "prompts", "said", "ended_by"),
+    [
+        ("ALWAYS", 9, ["use sympy", "", ""], [FEEDBACK] * 3, ["use sympy", "auto"], EndedBy.TERMINATION),
+        ("ALWAYS", 9, ["", "exit"], [FEEDBACK] * 2, ["auto"], EndedBy.HUMAN),
+        ("ALWAYS", 9, ["", "", "more", "", ""], [FEEDBACK] * 5, ["auto", "auto", "more", "auto"], EndedBy.TERMINATION),
+        ("ALWAYS", 0, ["", "exit"], [FEEDBACK] * 2, [""], EndedBy.HUMAN),
+        ("TERMINATE", 9, [""], [LAST_WORD], ["auto", "auto"], EndedBy.TERMINATION),
+        ("TERMINATE", 9, ["more", ""], [LAST_WORD] * 2, ["auto", "auto", "more", "auto"], EndedBy.TERMINATION),
+        ("TERMINATE", 1, ["mine", "exit"], [AT_LIMIT, LAST_WORD], ["auto", "mine"], EndedBy.HUMAN),
+        ("TERMINATE", 1, ["", ""], [AT_LIMIT, LAST_WORD], ["auto", "auto"], EndedBy.TERMINATION),
+        ("TERMINATE", 0, ["mine", "", "exit"], [AT_LIMIT, AT_LIMIT, LAST_WORD], ["mine", ""], EndedBy.HUMAN),
+        ("NEVER", 9, [], [], ["auto", "auto"], EndedBy.TERMINATION),
+        ("NEVER", 2, [], [], ["auto", "auto"], EndedBy.TERMINATION),
+        ("NEVER", 1, [], [], ["auto"], EndedBy.AUTO_REPLY_LIMIT),
+        ("NEVER", 0, [], [], [], EndedBy.AUTO_REPLY_LIMIT),
+    ],
+)
+def test_person_is_asked_as_the_mode_says(face, mode, limit, answers, prompts, said, ended_by):
+    human = ScriptedHuman(answers)
+    agent = assistant("First.", "Second.", "Third.\n\nTERMINATE", "Fourth.", "Fifth.\n\nTERMINATE")
+    me = user(human_input_mode=mode, max_consecutive_auto_reply=limit, human=human, default_auto_reply="auto")
+
+    result = face(me, "initiate_chat", agent, message="go")
+
+    assert [prompt.text for prompt in human.prompts] == prompts
+    assert [one["content"] for one in result.messages if one["name"] == "user"] == ["go", *said]
+    assert result.ended_by is ended_by
+
+
+@both_faces
+def test_prompt_says_for_whom_the_person_answers(face):
+    human = ScriptedHuman(["exit"])
+
+    face(user("student", human_input_mode="ALWAYS", human=human), "initiate_chat", assistant("Hm."), message="go")
+
+    assert [(prompt.agent, prompt.kind) for prompt in human.prompts] == [("student", "text")]
+
+
+def is_over(message):
+    return message["content"].endswith("over")
+
+
+async def a_is_over(message):
+    await asyncio.sleep(0)
+    return message["content"].endswith("over")
+
+
+@both_faces
+@pytest.mark.parametrize(
+    "function", [is_over, a_is_over, MagicMock(side_effect=is_over)], ids=["plain", "async", "mock"]
+)
+def test_own_function_says_what_ends_a_chat(face, function):
+    agent = assistant("TERMINATE", {"content": None, "function_call": {"name": "f", "arguments": "{}"}}, "It is over")
+    me = user(is_termination_msg=function, default_auto_reply="And?")
+
+    result = face(me, "initiate_chat", agent, message="go")
+
+    assert (result.ended_by, agent.model.calls) == (EndedBy.TERMINATION, 3)
+
+
+def test_function_that_says_what_ends_a_chat_is_given_the_message_as_it_is_remembered():
+    seen = []
+    me = user(is_termination_msg=lambda message: seen.append(message) or True)
+    agent = assistant("Hello.")
+
+    me.initiate_chat(agent, message={"content": "go", "context": {"n": 1}})
+
+    assert seen == [{"content": "Hello.", "role": "user"}] == [me.last_message()]
 
 
 # -- Each way to end ---------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -351,10 +352,8 @@ def ended_by_error():
 def test_pending_calls_have_one_result_each_when_the_chat_goes_on_after_its_end(face, how):
     me, options = how()
     agent = assistant(tools(("a", "note"), ("b", "note")), DONE)
-    try:
+    with suppress(KeyboardInterrupt, ConfigurationError):
         face(me, "initiate_chat", agent, message="go", **options)
-    except (KeyboardInterrupt, ConfigurationError):
-        pass
 
     face(me, "send", "Go on without it", agent)
 

@@ -356,8 +356,10 @@ def test_override_of_the_prompt_is_given_the_classic_text(face):
     assert calls == [
         (
             (
-                "Provide feedback to assistant. Press enter to skip and use auto-reply, "
-                "or type 'exit' to end the conversation: ",
+                (
+                    "Provide feedback to assistant. Press enter to skip and use auto-reply, "
+                    "or type 'exit' to end the conversation: "
+                ),
             ),
             {},
         )

@@ -40,7 +40,7 @@ class ModelConfig:
 
     model: Model | None
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    given: Mapping[str, Any] | None = None
+    given: Mapping[str, Any] | None = field(default=None, repr=False)  # a key may be in it
 
     @classmethod
     def from_classic(cls, config: Mapping[str, Any] | Model | bool | None) -> ModelConfig:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -67,6 +66,13 @@ class _Part(NamedTuple):
     text: str
 
 
+class _Place(NamedTuple):
+    """How deep a message is nested, and the colour of its speaker: on a border only, so it need not suit a theme."""
+
+    depth: int
+    colour: str
+
+
 @dataclass
 class Transcript:
     """Turns the entries of a log, given one after the other, into what to show of them.
@@ -81,6 +87,7 @@ class Transcript:
     _tools: dict[str, str] = field(default_factory=dict)
     _decisions: dict[tuple[int, str], list[HumanAnswered]] = field(default_factory=dict)
     _seconds: dict[tuple[int, str], float] = field(default_factory=dict)
+    _colours: dict[str, str] = field(default_factory=dict)
 
     def bundle(self, entry: Entry) -> Bundle | None:
         """What to show of an entry, or `None` when there is nothing to show."""
@@ -119,7 +126,12 @@ class Transcript:
             tools=self._tools,
             decisions=self._decisions.pop(key, ()),
             seconds=seconds,
+            colour=self._colour(event.sender),
         )
+
+    def _colour(self, name: str) -> str:
+        """A colour of its own for every speaker, as long as there are some: in the order in which they first speak."""
+        return self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
 
 
 def message_bundle(
@@ -130,6 +142,7 @@ def message_bundle(
     tools: Mapping[str, str] | None = None,
     decisions: Sequence[HumanAnswered] = (),
     seconds: float | None = None,
+    colour: str = _COLOURS[0],
 ) -> Bundle:
     """A message. `number` is its ordinal in the chat, `depth` how deep the chat is nested.
 
@@ -152,7 +165,8 @@ def message_bundle(
     shown = (
         {"kind": "message", "id": number, "chat": event.chat} | _who(event) | _what(event.message, decisions, results)
     )
-    return _assemble(shown, (event.sender, event.recipient), parts, text, remarks, depth, _metadata(event, seconds))
+    place = _Place(depth, colour)
+    return _assemble(shown, (event.sender, event.recipient), parts, text, remarks, place, _metadata(event, seconds))
 
 
 def note_bundle(event: Noted) -> Bundle:
@@ -180,7 +194,7 @@ def failure_bundle(event: ModelFailed) -> Bundle | None:
     text = clean(event.partial)
     parts = [_speech(text), _alarm(CUT_REMARKS["interrupted"])]
     shown = {"kind": "failure", "chat": event.chat, "sender": event.agent}
-    return _assemble(shown, (event.agent, ""), parts, text, (), 0, {})
+    return _assemble(shown, (event.agent, ""), parts, text, (), _Place(0, _COLOURS[0]), {})
 
 
 def joined_bundle(bundles: Sequence[Bundle], *, left_out: int = 0) -> Bundle:
@@ -268,7 +282,7 @@ def _assemble(
     parts: Sequence[_Part],
     text: str,
     remarks: Sequence[str],
-    depth: int,
+    place: _Place,
     metadata: dict[str, Any],
 ) -> Bundle:
     sender, recipient = (" ".join(clean(name).split()) for name in names)
@@ -280,7 +294,7 @@ def _assemble(
     to = f" to {escape_markdown(recipient)}" if recipient else ""
     data = {
         MESSAGE_MIME: {"schema": 1} | described,
-        "text/html": _article(sender, recipient, after, "".join(part.html for part in parts), depth),
+        "text/html": _article(sender, recipient, after, "".join(part.html for part in parts), place),
         "text/markdown": f"**{escape_markdown(sender)}**{to}{after}\n\n{body}",
         "text/plain": _heading(sender, recipient, after) + "\n\n".join(part.text for part in parts if part.text),
     }
@@ -291,13 +305,13 @@ def _heading(sender: str, recipient: str, after: str) -> str:
     return f"{sender} (to {recipient}){after}:\n\n" if recipient else f"{sender}{after}:\n\n"
 
 
-def _article(sender: str, recipient: str, after: str, body: str, depth: int) -> str:
+def _article(sender: str, recipient: str, after: str, body: str, place: _Place) -> str:
     name = f"{sender} to {recipient}" if recipient else sender
     to = f' <span style="{_QUIET}">to {escape(recipient, quote=False)}{after}</span>' if recipient else after
-    indent = f"8px 0 8px {24 * min(depth, 5)}px" if depth else "8px 0"
+    indent = f"8px 0 8px {24 * min(place.depth, 5)}px" if place.depth else "8px 0"
     return (
         f'<article aria-label="{escape(name)}" style="margin:{indent};padding-left:12px;'
-        f'border-left:3px solid {_colour(sender)};max-width:60em">'
+        f'border-left:3px solid {place.colour};max-width:60em">'
         f'<div style="font-size:90%;margin-bottom:4px"><b>{escape(sender, quote=False)}</b>{to}</div>{body}</article>'
     )
 
@@ -311,11 +325,6 @@ def _line(shown: Mapping[str, Any], line: str, text: str) -> Bundle:
         "text/plain": line,
     }
     return Bundle(data, {})
-
-
-def _colour(name: str) -> str:
-    """The same colour for a name everywhere; it is drawn on a border only, so it need not suit a theme's text."""
-    return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
 
 
 # -- Parts -------------------------------------------------------------------------------------------------------

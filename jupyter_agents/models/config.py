@@ -95,7 +95,8 @@ def request_options(llm_config: Mapping[str, Any]) -> dict[str, Any]:
     >>> request_options({"model": "gpt-4.1", "api_key": "sk-1", "temperature": 0})
     {'temperature': 0}
     """
-    elsewhere = {"model", "config_list", *CONNECTION_KEYS, *IGNORED_KEYS, *_ALIASES}
+    listed = {key for config in llm_config.get("config_list") or () for key in config}  # what a config says itself
+    elsewhere = {"model", "config_list", *CONNECTION_KEYS, *IGNORED_KEYS, *_ALIASES, *listed}
     return {key: copy.deepcopy(value) for key, value in llm_config.items() if key not in elsewhere}
 
 

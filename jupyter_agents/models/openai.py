@@ -6,6 +6,7 @@ grows with every message of the history: messages go out in wire form, and the e
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import email.utils
 import functools
@@ -96,7 +97,7 @@ class OpenAIModel:
         self.model = model
         self.timeout = _positive(timeout, "timeout")
         self.idle_timeout = _positive(idle_timeout, "idle_timeout")
-        self.max_retries = max_retries
+        self.max_retries = _count(max_retries, "max_retries")
         self.stream = stream
         self._options = copy.deepcopy({**options, **(extra_body or {})})
         self._asks_usage = True
@@ -131,8 +132,14 @@ class OpenAIModel:
         self._endpoint.resolve()
 
     def warm(self) -> None:
-        """Begin, in a thread, what the first call would wait for: importing the SDK takes a second."""
-        threading.Thread(target=_import_sdk, name="jupyter-agents-warm", daemon=True).start()
+        """Begin, in a thread, what the first call would wait for: the SDK and the certificates take a second to load."""
+        threading.Thread(target=self._load, name="jupyter-agents-warm", daemon=True).start()
+
+    def _load(self) -> None:
+        import openai  # noqa: F401 - to have it loaded is what is wanted
+
+        with contextlib.suppress(ConfigurationError):
+            _client(self._endpoint.resolve())
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request. Text is told as it comes."""
@@ -164,12 +171,13 @@ class OpenAIModel:
         raise AssertionError("unreachable")
 
     def _encode(self, request: ModelRequest, endpoint: Endpoint) -> tuple[bytes, str]:
-        """The body and the path of a request. What the caller gave is only read."""
-        body = {"model": self.name, "stream": self.stream, **self._options, **request.options}
-        if body["stream"] and self._asks_usage:
-            body.setdefault("stream_options", {"include_usage": True})
-        if not body["stream"] or body.get("stream_options") is None:
-            body.pop("stream_options", None)
+        """The body and the path of a request. What the caller gave is only read; an option of `None` is left out."""
+        said = {"stream": self.stream, **self._options, **request.options}
+        if said["stream"] and self._asks_usage:
+            said.setdefault("stream_options", {"include_usage": True})
+        else:
+            said.pop("stream_options", None)
+        body = {"model": self.name} | {key: value for key, value in said.items() if value is not None}
         body["messages"] = request.messages if isinstance(request.messages, list) else list(request.messages)
         return _to_json(body), endpoint.path(str(body["model"]))
 
@@ -190,9 +198,15 @@ def _positive(seconds: Any, what: str) -> float:
     return float(seconds)
 
 
+def _count(value: Any, what: str) -> int:
+    if type(value) is not int or value < 0:
+        raise ConfigurationError(f"Cannot use {what} {value!r}: a whole number, 0 or more, is accepted. Correct it.")
+    return value
+
+
 def _to_json(body: Mapping[str, Any]) -> bytes:
     try:
-        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             f"Cannot send the request: it holds what JSON cannot express ({error}). "
@@ -202,6 +216,12 @@ def _to_json(body: Mapping[str, Any]) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         return scrub(text).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} is a {type(value).__name__}")
 
 
 def _estimate(sent: int, reply: ModelReply) -> Usage:
@@ -393,12 +413,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 # -- The SDK ----------------------------------------------------------------------------------------------------
-
-
-def _import_sdk() -> None:
-    import openai
-
-    openai.OpenAI  # noqa: B018 - the attribute is what takes long
 
 
 def _client(endpoint: Endpoint) -> openai.OpenAI:
