@@ -307,6 +307,18 @@ def test_person_is_asked_as_the_mode_says(face, mode, limit, answers, prompts, s
 
 
 @both_faces
+def test_automatic_replies_are_counted_anew_when_the_person_has_answered(face):
+    human = ScriptedHuman(["mine", "", "mine", "exit"])
+    agent = talker("assistant", lambda n: f"reply {n}")
+    me = user(human_input_mode="TERMINATE", max_consecutive_auto_reply=1, human=human, default_auto_reply="auto")
+
+    result = face(me, "initiate_chat", agent, message="go")
+
+    assert [prompt.text for prompt in human.prompts] == [AT_LIMIT] * 4
+    assert texts(result.messages[2::2]) == ["auto", "mine", "auto", "auto", "mine", "auto"]
+
+
+@both_faces
 def test_prompt_says_for_whom_the_person_answers(face):
     human = ScriptedHuman(["exit"])
 

@@ -171,6 +171,13 @@ def test_mock_on_the_class_is_obeyed(face, hook):
 
 @both_faces
 @hooks
+def test_mock_of_the_async_face_on_the_class_is_obeyed(face, hook):
+    with patch.object(ResponsiveAgent, f"a_{hook}", AsyncMock(return_value=VALUES[hook]("mock"))):
+        assert said_with(face, made(UserProxyAgent, hook), hook) == "mock"
+
+
+@both_faces
+@hooks
 @pytest.mark.parametrize("wrap", [staticmethod, functools.partial], ids=["static", "partial"])
 def test_override_that_is_no_method_is_obeyed(face, hook, wrap):
     def override(*args, **kwargs):
