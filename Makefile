@@ -38,7 +38,9 @@ floors: ## Run the unit and kernel tests with the lowest versions that pyproject
 	@scripts/floors.sh
 
 bench: setup ## Run the benchmarks (BENCH=name: only that one)
-	@set -e; for file in benchmarks/$(or $(BENCH),[a-z]*).py; do echo "== $$file"; $(VENV_PYTHON) "$$file"; done
+	@set -e; for file in benchmarks/$(or $(BENCH),[a-z]*).py; do \
+		echo "== $$file"; $(VENV_PYTHON) -m "benchmarks.$$(basename "$$file" .py)"; \
+	done
 
 clean: ## Remove all that these commands made, virtual environments included
 	rm -rf $(VENV) .venv-floors build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
 from jupyter_agents.drive import Run, ThisRun, Within
 from jupyter_agents.effects import Emit
-from jupyter_agents.errors import ChatInterrupted, NoHumanError
+from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
 from jupyter_agents.events import ChatEnded, ChatStarted, EventLog, HumanAnswered, MessageSent, ModelAnswered, Noted
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.replies import Reply
@@ -29,6 +29,13 @@ class Limits:
     max_turns: int | None = None
     termination: Condition | None = None
     budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        turns = self.max_turns
+        if turns is not None and (not isinstance(turns, int) or turns < 1):
+            raise ConfigurationError(
+                f"Cannot use max_turns={turns!r}: give a whole number of at least 1, or None for no limit."
+            )
 
 
 @dataclass(frozen=True)

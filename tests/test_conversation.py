@@ -76,6 +76,28 @@ def test_invalid_message_is_refused_and_the_talk_stays_when_there_was_one(face, 
 
 
 @both_faces
+@pytest.mark.parametrize("method", ["initiate_chat", "send"])
+@pytest.mark.parametrize("recipient", ["assistant", None, UserProxyAgent])
+def test_one_can_talk_to_agents_only(face, method, recipient):
+    arguments = {"message": "Hi", "recipient": recipient}
+
+    with pytest.raises(ConfigurationError, match="Cannot talk to .*: it is no agent"):
+        face(user(), method, **arguments)
+
+
+@both_faces
+@pytest.mark.parametrize("turns", [0, -1, "3", 1.5])
+def test_turn_limit_that_is_no_number_of_turns_is_refused_and_the_last_talk_stays(face, turns):
+    agent, me = assistant("Hello."), user()
+    me.initiate_chat(agent, message="Hi", max_turns=1)
+
+    with pytest.raises(ConfigurationError, match=f"max_turns={turns!r}: give a whole number of at least 1"):
+        face(me, "initiate_chat", agent, message="Again", max_turns=turns)
+
+    assert texts(me.chat_messages[agent]) == ["Hi", "Hello."]
+
+
+@both_faces
 def test_message_may_be_a_dictionary_and_keeps_its_context(face):
     agent, me = assistant("Hello."), user()
 

@@ -90,6 +90,20 @@ def test_default_pair_talks_when_there_are_no_agents(shell, run, model, executor
     assert asked.requests[0].messages[0]["role"] == "system"
 
 
+def test_user_has_the_word_when_the_assistant_has_nothing_to_run(shell, run, model):
+    asked = model("Which column do you mean?", "Then it is 7.")
+
+    run("%%agentchat\nWhat is the mean?")
+    run("%%agentchat --continue\nThe second one.")
+
+    assert str(shell.user_ns["_chat"].ended_by) == "no reply"
+    assert [message["content"] for message in asked.requests[1].messages[1:]] == [
+        "What is the mean?",
+        "Which column do you mean?",
+        "The second one.",
+    ]
+
+
 def test_code_does_not_run_when_the_person_rejects_it(shell, run, model, executor):
     asked = model(CODE, "Then I cannot say.\nTERMINATE")
     person("reject too dangerous")

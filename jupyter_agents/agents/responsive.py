@@ -363,12 +363,13 @@ class ResponsiveAgent:
 
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
+        _check_agent(recipient)
+        limits = Limits(max_turns, termination, budget)
         for one, other in ((self, recipient), (recipient, self)):
             one.expect(other)
             if clear_history:
                 one.clear_history(other)
         message = await call_hook(self, "generate_init_message", **context)
-        limits = Limits(max_turns, termination, budget)
         return await self._hold(recipient, message, limits, request_reply=None, silent=silent)
 
     initiate_chat, a_initiate_chat = faces(_initiate_chat)
@@ -381,6 +382,7 @@ class ResponsiveAgent:
         The chat goes on until it ends; so this continues an earlier one. Raises `InvalidMessageError` before
         anything is remembered.
         """
+        _check_agent(recipient)
         return await self._hold(recipient, message, Limits(), request_reply=request_reply, silent=silent)
 
     send, a_send = faces(_send)
@@ -580,6 +582,13 @@ def _filled_in(template: str, context: Mapping[str, Any]) -> str:
             f"Cannot fill in the template {template!r}: {error!r}; the context has {', '.join(context)}. "
             "Add what is missing, and write {{ and }} for braces that are text."
         ) from error
+
+
+def _check_agent(value: Any) -> None:
+    if not isinstance(value, ResponsiveAgent):
+        raise ConfigurationError(
+            f"Cannot talk to {value!r}: it is no agent. Give an agent, such as AssistantAgent('assistant')."
+        )
 
 
 def _fills_templates(recipient: Any) -> bool:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.responsive import ResponsiveAgent
-from jupyter_agents.agents.user_proxy import UserProxyAgent
 from jupyter_agents.conversation import ChatResult
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, JupyterAgentsError
 from jupyter_agents.magics.options import REPLAYS, HelpAsked, agent_options, chat_options
-from jupyter_agents.magics.people import DefaultPair, adjusted, agents_in, find_initiator, find_recipient
+from jupyter_agents.magics.people import DefaultPair, adjusted, agents_in, find_initiator, find_recipient, make_proxy
 from jupyter_agents.magics.roster import Roster
 from jupyter_agents.magics.values import fill_in
 from jupyter_agents.session import ReplayMode, Session, Settings, current_session, use_session
@@ -210,10 +209,10 @@ def _make_agent(options: Namespace, system_message: str) -> ResponsiveAgent:
     if options.proxy:
         if options.model:
             raise ConfigurationError("Cannot give a proxy a model with %%agent: leave out --proxy or --model.")
-        return UserProxyAgent(
+        return make_proxy(
             options.name,
-            human_input_mode=options.human or "NEVER",
-            code_execution_config={"policy": options.approve or "ask", "last_n_messages": "auto"},
+            human_input_mode=options.human,
+            policy=options.approve,
             system_message=system_message,
             description=options.description,
         )

@@ -46,16 +46,23 @@ class DefaultPair:
     def user(self) -> UserProxyAgent:
         """The user proxy, made at the first look."""
         if self._user is None:
-            self._user = UserProxyAgent(
-                NOTEBOOK_USER,
-                human_input_mode="NEVER",
-                code_execution_config={"policy": "ask", "last_n_messages": "auto"},
-            )
+            self._user = make_proxy(NOTEBOOK_USER)
         return self._user
 
     def made(self) -> dict[str, ResponsiveAgent]:
         """Those that have been made."""
         return {one.name: one for one in (self._assistant, self._user) if one is not None}
+
+
+def make_proxy(name: str, **options: Any) -> UserProxyAgent:
+    """A user proxy for a notebook: it asks before it runs code, and has nothing to say of its own.
+
+    So a chat ends, and the user has the word, as soon as the assistant says something in which there is nothing to run:
+    an answer, or a question. `%%agentchat --continue` goes on from there.
+    """
+    config = {"policy": options.pop("policy", None) or "ask", "last_n_messages": "auto"}
+    mode = options.pop("human_input_mode", None) or "NEVER"
+    return UserProxyAgent(name, human_input_mode=mode, code_execution_config=config, default_auto_reply=None, **options)
 
 
 def find_recipient(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
