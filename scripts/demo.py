@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not chosen.headless and not has_display():
         print("There is no display here: the notebook runs in this terminal.")
         chosen.headless = True
-    return run_here(chosen.notebook) if chosen.headless else open_in_lab(chosen.notebook)
+    return run_here(chosen.notebook, live=chosen.live) if chosen.headless else open_in_lab(chosen.notebook)
 
 
 def settings(*, live: bool) -> dict[str, str]:
@@ -71,8 +71,11 @@ def open_in_lab(notebook: Path) -> int:
         return 0
 
 
-def run_here(path: Path) -> int:
-    """Execute the notebook cell by cell in a kernel of this environment, and print each cell as it is done."""
+def run_here(path: Path, *, live: bool = False) -> int:
+    """Execute the notebook cell by cell in a kernel of this environment, and print each cell as it is done.
+
+    A failing cell ends it, except with a live model: what that makes of a question is not what the text expects.
+    """
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -86,17 +89,18 @@ def run_here(path: Path) -> int:
         resources={"metadata": {"path": str(path.resolve().parent)}},
     )
     cells = client.nb.cells
-    try:
-        with client.setup_kernel():
-            for index, cell in enumerate(cells):
-                print_source(cell)
-                try:
-                    client.execute_cell(cell, index)
-                finally:
-                    print_outputs(cell)
-    except CellExecutionError as error:
-        print(f"\nThe notebook failed: {error.ename}: {error.evalue}", file=sys.stderr)
-        return 1
+    with client.setup_kernel():
+        for index, cell in enumerate(cells):
+            print_source(cell)
+            try:
+                client.execute_cell(cell, index)
+            except CellExecutionError as error:
+                print_outputs(cell)
+                if not live:
+                    print(f"\nThe notebook failed: {error.ename}: {error.evalue}", file=sys.stderr)
+                    return 1
+            else:
+                print_outputs(cell)
     print(f"\n{path.name} ran to its end: {sum(cell.cell_type == 'code' for cell in cells)} code cells.")
     return 0
 

@@ -14,6 +14,8 @@ from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import UserProxyAgent
 from jupyter_agents.errors import UnknownAgentError
 from jupyter_agents.nearest import nearest
+from jupyter_agents.session import CodePolicy
+from jupyter_agents.termination import HumanInputMode
 
 NOTEBOOK_USER = "user"
 NOTEBOOK_ASSISTANT = "assistant"
@@ -54,15 +56,21 @@ class DefaultPair:
         return {one.name: one for one in (self._assistant, self._user) if one is not None}
 
 
-def make_proxy(name: str, **options: Any) -> UserProxyAgent:
+def make_proxy(
+    name: str, *, human_input_mode: HumanInputMode | None = None, policy: CodePolicy | None = None, **options: Any
+) -> UserProxyAgent:
     """A user proxy for a notebook: it asks before it runs code, and has nothing to say of its own.
 
     So a chat ends, and the user has the word, as soon as the assistant says something in which there is nothing to run:
     an answer, or a question. `%%agentchat --continue` goes on from there.
     """
-    config = {"policy": options.pop("policy", None) or "ask", "last_n_messages": "auto"}
-    mode = options.pop("human_input_mode", None) or "NEVER"
-    return UserProxyAgent(name, human_input_mode=mode, code_execution_config=config, default_auto_reply=None, **options)
+    return UserProxyAgent(
+        name,
+        human_input_mode=human_input_mode or "NEVER",
+        code_execution_config={"policy": policy or "ask", "last_n_messages": "auto"},
+        default_auto_reply=None,
+        **options,
+    )
 
 
 def find_recipient(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
