@@ -318,6 +318,17 @@ def test_agents_are_listed_when_it_is_unclear_who_is_meant(shell, run):
     assert "there are Ada, Bob. Name one with --to" in str(error)
 
 
+def test_default_assistant_is_one_of_several_once_it_was_spoken_to(run, model):
+    model("Hello.\nTERMINATE", "I am Ada.\nTERMINATE")
+    run("%%agentchat\nHello")
+    run("%%agent ada\nYou are Ada.")
+
+    error = error_of(run("%%agentchat\nHello"))
+
+    assert "there are assistant, ada. Name one with --to" in str(error)
+    assert run("%%agentchat --to ada\nHello").success
+
+
 def test_traceback_of_a_users_own_function_is_shown_in_full(shell, run):
     def broken(request):
         raise ZeroDivisionError("mine")

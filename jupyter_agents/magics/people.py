@@ -74,11 +74,14 @@ def make_proxy(
 
 
 def find_recipient(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
-    """Who is spoken to: the named agent; else the only group; else the only assistant; else the default assistant."""
+    """Who is spoken to: the named agent; else the only group; else the only assistant; else the default assistant.
+
+    The default assistant is one of several once it has been spoken to: a cell does not change whom it means by itself.
+    """
     known = agents_in(namespace)
     if name is not None:
         return _named(name, known, pair)
-    distinct = list({id(agent): agent for agent in known.values()}.values())
+    distinct = list({id(agent): agent for agent in [*pair.made().values(), *known.values()]}.values())
     groups = [agent for agent in distinct if hasattr(agent, "groupchat")]
     others = [agent for agent in distinct if not isinstance(agent, UserProxyAgent)]
     for found in (groups, others):
