@@ -158,6 +158,11 @@ class ResponsiveAgent:
         """A message as a dictionary; subclasses in the classic notebooks call it."""
         return dict(message) if isinstance(message, Mapping) else Message.from_dict(message).to_dict()
 
+    @property
+    def has_talked(self) -> bool:
+        """Whether it remembers a talk with anybody."""
+        return bool(self._histories)
+
     def last_message(self, agent: Any = None) -> dict[str, Any] | None:
         """The last message exchanged with an agent, or with the only one; `None` before any conversation.
 

@@ -52,8 +52,8 @@ class DefaultPair:
         return self._user
 
     def made(self) -> dict[str, ResponsiveAgent]:
-        """Those that have been made."""
-        return {one.name: one for one in (self._assistant, self._user) if one is not None}
+        """Those that have taken part in a chat."""
+        return {one.name: one for one in (self._assistant, self._user) if one is not None and one.has_talked}
 
 
 def make_proxy(
