@@ -159,7 +159,25 @@ FENCES = st.builds(lambda mark, length: mark * length, st.sampled_from("`~"), st
 CODE_LINE = st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=["Cs"]), max_size=20)
 CODE = st.lists(CODE_LINE | st.sampled_from(["", "    x", "\ty", "'''", "> ```", "- a"]), max_size=8)
 PIECES = st.sampled_from(
-    ["```", "~~~", "````", "> ", "- ", "1. ", "  ", "    ", "\t", "\n", "\n\n", "python", "x", "#", "---", "[a]: b", "`"]
+    [
+        "```",
+        "~~~",
+        "````",
+        "> ",
+        "- ",
+        "1. ",
+        "  ",
+        "    ",
+        "\t",
+        "\n",
+        "\n\n",
+        "python",
+        "x",
+        "#",
+        "---",
+        "[a]: b",
+        "`",
+    ]
     + ["\r\n", "\r", "\xa0", "<pre>", "|", "\\", "\0", "\u2028"]
 )
 MESSES = st.lists(PIECES, max_size=40).map("".join) | st.text(max_size=60)
@@ -169,7 +187,9 @@ def is_fence_like(line, fence):
     return line.strip(" \t").startswith(fence)
 
 
-@given(LANGUAGES, FENCES, CODE, st.sampled_from(["", "Some words.\n\n", "- a list\n\n"]), st.sampled_from(["", " ", "\n"]))
+@given(
+    LANGUAGES, FENCES, CODE, st.sampled_from(["", "Some words.\n\n", "- a list\n\n"]), st.sampled_from(["", " ", "\n"])
+)
 def test_block_is_found_again_when_code_was_fenced(language, fence, lines, before, after):
     lines = [line for line in lines if not is_fence_like(line, fence)]
     code = "".join(line + "\n" for line in lines)

@@ -1,7 +1,6 @@
 """The magics in a plain shell, without a kernel."""
 
 import asyncio
-import gc
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -15,18 +14,25 @@ from jupyter_agents.testing import RecordingExecutor, ScriptedHuman, ScriptedMod
 CODE = "```python\nprint(6 * 7)\n```"
 
 
-@pytest.fixture
-def shell():
-    """A shell with the extension loaded."""
+@pytest.fixture(scope="module")
+def bare_shell():
     config = Config()
     config.HistoryManager.enabled = False
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance(config=config, user_ns={})
-    shell.run_line_magic("load_ext", "jupyter_agents")
-    yield shell
-    shell.run_line_magic("unload_ext", "jupyter_agents")
+    yield InteractiveShell.instance(config=config, user_ns={})
     InteractiveShell.clear_instance()
-    gc.collect()  # IPython's instances are cycles that hold open files
+
+
+@pytest.fixture
+def shell(bare_shell):
+    """A shell with the extension loaded, and no variables of an earlier test."""
+    before = set(bare_shell.user_ns)
+    bare_shell.run_line_magic("load_ext", "jupyter_agents")
+    yield bare_shell
+    bare_shell.run_line_magic("unload_ext", "jupyter_agents")
+    bare_shell.config.pop("JupyterAgents", None)
+    for name in set(bare_shell.user_ns) - before:
+        del bare_shell.user_ns[name]
 
 
 @pytest.fixture
