@@ -23,6 +23,7 @@ SHELL = frozenset({"sh", "bash", "shell"})
 
 _MAX_TEXT = 256 * 1024
 _FILENAME = re.compile(r"\s*(?:#|//|<!--|/\*)\s*filename:")
+_FOR_IPYTHON = re.compile(r"^[ \t]*[%!?]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
 _WORD = re.compile(r"[^\s{},:]+")
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _LEFT, _RIGHT = "\N{MATHEMATICAL LEFT ANGLE BRACKET}", "\N{MATHEMATICAL RIGHT ANGLE BRACKET}"
@@ -85,7 +86,7 @@ def python_error(code: str) -> str | None:
     >>> python_error("x = ")
     'invalid syntax (line 1)'
     """
-    if re.search(r"^\s*[%!?]|\?\s*$|=\s*[%!]", code, re.MULTILINE):
+    if _FOR_IPYTHON.search(code):
         return None
     try:
         with warnings.catch_warnings():

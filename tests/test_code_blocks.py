@@ -330,6 +330,13 @@ def test_time_grows_with_the_length_and_not_with_its_square(function, piece):
     assert ratio < 8 * 3  # eight times the text; its square would be 64
 
 
+@pytest.mark.parametrize("piece", ["\n", " \n", "=\n", "? ", "x = 1\n"])
+def test_code_is_checked_in_linear_time_however_it_is_padded(piece):
+    short, long = (piece * count + "1" for count in (1_000, 8_000))
+
+    assert _fastest(python_error, long) / max(_fastest(python_error, short), 1e-4) < 8 * 3
+
+
 def test_file_name_is_found_in_linear_time_when_the_line_is_padded():
     def name_of(line):
         return CodeBlock("python", line).filename

@@ -267,6 +267,36 @@ def test_task_is_kept_and_then_the_result_when_in_the_background(shell, model):
     assert shell.user_ns["_chat"] is result
 
 
+def test_options_of_a_background_chat_are_its_own(shell, model):
+    seen = []
+    me = UserProxyAgent("me", human_input_mode="NEVER")
+    shell.user_ns["me"] = me
+    human = person(lambda prompt: seen.append(me.human_input_mode) or "exit")
+    model("Hello.\nTERMINATE")
+    cell = "%%agentchat --background --human always --approve deny\nHello"
+
+    async def cells():
+        await shell.run_cell_async(cell, transformed_cell=shell.transform_cell(cell))
+        seen.append((me.human_input_mode, me.code_config.policy))
+        await shell.user_ns["_chat"]
+        seen.append((me.human_input_mode, me.code_config.policy))
+
+    asyncio.run(cells())
+
+    assert seen == [("NEVER", "auto"), "ALWAYS", ("NEVER", "auto")]
+    assert len(human.prompts) == 1
+
+
+def test_agent_that_runs_no_code_is_not_made_to_by_an_option(shell, run, model):
+    asked = model(CODE, "Then not.\nTERMINATE")
+    shell.user_ns["me"] = UserProxyAgent("me", human_input_mode="NEVER", code_execution_config=False)
+
+    run("%%agentchat --approve auto --max-turns 1\nHello")
+
+    assert asked.calls == 1
+    assert shell.user_ns["me"].code_config is None
+
+
 # -- Mistakes ----------------------------------------------------------------------------------------------------
 
 

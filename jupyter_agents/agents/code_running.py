@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,26 +19,6 @@ from jupyter_agents.termination import ChatEnds, EndedBy
 
 if TYPE_CHECKING:
     from jupyter_agents.agents.responsive import ResponsiveAgent
-
-
-_other: ContextVar[tuple[ResponsiveAgent, CodeConfig] | None] = ContextVar("jupyter_agents_code_config", default=None)
-
-
-@contextmanager
-def other_config(agent: ResponsiveAgent, config: CodeConfig) -> Iterator[None]:
-    """Run code for an agent by another configuration than its own, for one reply."""
-    token = _other.set((agent, config))
-    try:
-        yield
-    finally:
-        _other.reset(token)
-
-
-def _config_of(agent: ResponsiveAgent) -> CodeConfig:
-    other = _other.get()
-    if other is not None and other[0] is agent:
-        return other[1]
-    return agent.code_config or CodeConfig()
 
 
 async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tuple[str, str]]) -> tuple[int, str]:
@@ -69,7 +47,7 @@ async def _run(agent: ResponsiveAgent, block: CodeBlock) -> Sequence[Any]:
 async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", **options: Any) -> tuple[int, str, None]:
     """Run one block; exit code, output, and `None` in the classic place of a container image."""
     run = await ThisRun()
-    config = _config_of(agent)
+    config = agent.code_config or CodeConfig()
     if options:
         config = replace(config, **{key: value for key, value in options.items() if key in ("work_dir", "timeout")})
     result = await Execute(run.log.key_of(agent), _executor(config, run), CodeBlock(lang or "python", code))
@@ -91,7 +69,7 @@ def _executor(config: CodeConfig, run: Run) -> Executor:
 async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
     """The block that may run (a person may have edited it), or `None` and the reason, for the model."""
     run = await ThisRun()
-    policy = _config_of(agent).strictest(run.session.settings.code_policy)
+    policy = (agent.code_config or CodeConfig()).strictest(run.session.settings.code_policy)
     if policy == "deny":
         return None, "Running code is not allowed here. Solve the task without code, or say what you would need."
     if policy == "auto" and not (run.tape is not None and run.tape.is_foreign):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jupyter_agents.agents.adjustments import adjusting
 from jupyter_agents.agents.code_config import CodeConfig
-from jupyter_agents.agents.code_running import can_run, other_config
+from jupyter_agents.agents.code_running import can_run
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
@@ -143,7 +144,7 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
             return Reply(True, Message(problem), "code", is_repair=True)
         runnable = [block for block in found if block.filename or await can_run(agent, config, block.language)]
         pairs = [(block.language, block.code) for block in runnable or found]
-        with other_config(agent, config):
+        with adjusting(agent, code_config=config):
             exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
         outcome = "execution succeeded" if exit_code == 0 else "execution failed"
         text = f"exitcode: {exit_code} ({outcome})\nCode output: {logs}"

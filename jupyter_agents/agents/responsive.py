@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from jupyter_agents.agents import code_running, reply_functions
+from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.faces import Core, call, call_hook, core_of, faces, is_overridden
 from jupyter_agents.agents.history import History, Talk
@@ -62,17 +63,13 @@ class ResponsiveAgent:
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(f"Cannot name an agent {name!r}: give it a name with at least one character.")
-        if human_input_mode not in _MODES:
-            raise ConfigurationError(
-                f"Cannot use human_input_mode={human_input_mode!r}: it must be one of {', '.join(_MODES)}."
-            )
         self.name = name
         self.description = description
-        self.human_input_mode: HumanInputMode = human_input_mode
+        self.human_input_mode = human_input_mode
         self.is_termination_msg = is_termination_msg or _is_terminate
         self.default_auto_reply = default_auto_reply
         self.human = human
-        self.code_config = CodeConfig.from_classic(code_execution_config)
+        self._code_config = CodeConfig.from_classic(code_execution_config)
         self._model_config = ModelConfig.from_classic(llm_config)
         self._system_message = system_message
         limit = max_consecutive_auto_reply
@@ -112,19 +109,40 @@ class ResponsiveAgent:
         self._system_message = system_message
 
     @property
+    def human_input_mode(self) -> HumanInputMode:
+        """When a person is asked: `ALWAYS`, at the end (`TERMINATE`), or `NEVER`."""
+        return adjustment_of(self).human_input_mode or self._human_input_mode
+
+    @human_input_mode.setter
+    def human_input_mode(self, mode: HumanInputMode) -> None:
+        if mode not in _MODES:
+            raise ConfigurationError(f"Cannot use human_input_mode={mode!r}: it must be one of {', '.join(_MODES)}.")
+        self._human_input_mode = mode
+
+    @property
+    def code_config(self) -> CodeConfig | None:
+        """How the agent runs code; `None` where it runs none."""
+        return adjustment_of(self).code_config or self._code_config
+
+    @property
     def model(self) -> Model | None:
         """The model that speaks for the agent, or `None`."""
-        return self._model_config.model
+        return self.model_config.model
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The model with the settings of its requests."""
+        return adjustment_of(self).model_config or self._model_config
 
     @property
     def llm_config(self) -> dict[str, Any] | bool:
         """The inference settings as given (a copy), or `False` where no model speaks for the agent."""
-        return self._model_config.to_classic()
+        return self.model_config.to_classic()
 
     @property
     def request_options(self) -> Mapping[str, Any]:
         """The inference settings that go into every request."""
-        return self._model_config.options
+        return self.model_config.options
 
     @property
     def function_map(self) -> dict[str, Callable[..., Any]]:

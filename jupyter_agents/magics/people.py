@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from jupyter_agents.agents.adjustments import adjusting
 from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.model_config import ModelConfig
@@ -123,15 +124,16 @@ def adjusted(
 ) -> Iterator[None]:
     """Change two agents for the time of a chat, as the options of the cell say."""
     with (
-        _set(initiator, "human_input_mode", human),
-        _set(initiator, "code_config", _with_policy(initiator, policy)),
-        _set(recipient, "_model_config", _with_model(recipient, model)),
+        adjusting(initiator, human_input_mode=human, code_config=_with_policy(initiator, policy)),
+        adjusting(recipient, model_config=_with_model(recipient, model)),
     ):
         yield
 
 
 def _with_policy(agent: ResponsiveAgent, policy: Any) -> CodeConfig | None:
-    return None if policy is None else replace(agent.code_config or CodeConfig(), policy=policy)
+    if policy is None or agent.code_config is None:  # an agent that runs no code is not made to
+        return None
+    return replace(agent.code_config, policy=policy)
 
 
 def _with_model(agent: ResponsiveAgent, model: str | None) -> ModelConfig | None:
@@ -140,16 +142,3 @@ def _with_model(agent: ResponsiveAgent, model: str | None) -> ModelConfig | None
     config = agent.llm_config
     given = {key: value for key, value in config.items() if key != "config_list"} if isinstance(config, dict) else {}
     return ModelConfig.from_classic(given | {"model": model})
-
-
-@contextmanager
-def _set(agent: ResponsiveAgent, name: str, value: Any) -> Iterator[None]:
-    if value is None:
-        yield
-        return
-    before = getattr(agent, name)
-    setattr(agent, name, value)
-    try:
-        yield
-    finally:
-        setattr(agent, name, before)
