@@ -17,6 +17,7 @@ from jupyter_agents.messages import Message, Usage
 from jupyter_agents.replies import Reply
 from jupyter_agents.termination import ChatEnds, Condition, EndedBy, Ending
 
+_LONGEST_DETAIL = 200
 _REPEATS = 5
 """So many identical replies of both sides in a row are a loop. Calls do not count: a tool may be polled. What a
 person says is no loop either."""
@@ -127,6 +128,12 @@ def _as_history(event: MessageSent, initiator: str) -> dict[str, Any]:
     return {"role": role, "name": event.sender} | event.message.to_dict() | {"role": role}
 
 
+def _in_short(error: BaseException) -> str:
+    """The first line of an error: it is raised, and its text shown in full, by whoever catches it."""
+    line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 1]}…"
+
+
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
@@ -177,7 +184,7 @@ async def hold_chat(
                 raise
             raise ChatInterrupted(result) from None
         except (Exception, SystemExit) as error:
-            result = await close(Ending(EndedBy.ERROR, f"{type(error).__name__}: {error}"))
+            result = await close(Ending(EndedBy.ERROR, _in_short(error)))
             with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
                 error.result = result  # type: ignore[union-attr]
             raise

@@ -60,7 +60,7 @@ def model(shell):
 @pytest.fixture
 def executor():
     """What runs code, in place of the kernel."""
-    found = RecordingExecutor(["42\n"])
+    found = RecordingExecutor(lambda block: "42\n")
     current_session().find_executor = lambda options: found
     return found
 
@@ -295,6 +295,105 @@ def test_agent_that_runs_no_code_is_not_made_to_by_an_option(shell, run, model):
 
     assert asked.calls == 1
     assert shell.user_ns["me"].code_config is None
+
+
+# -- Recordings --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working directory, and a trust store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUPYTER_AGENTS_TRUST_DB", str(tmp_path / "trusted"))
+    return tmp_path
+
+
+def record(run, model, *replies, options=""):
+    model(*replies)
+    person(*["run"] * len(replies))
+    assert run(f"%%agentchat --record {options}\nWhat is 6 times 7?").success
+    current_session().settings.model = None
+    current_session().find_human = lambda: None
+
+
+def test_chat_is_replayed_without_a_model_and_without_a_person(shell, run, model, executor, folder, capsys):
+    record(run, model, CODE, "It is 42.\nTERMINATE")
+    capsys.readouterr()
+    executor.blocks.clear()
+
+    result = run("%%agentchat --replay\nWhat is 6 times 7?")
+
+    assert result.success
+    assert [block.code for block in executor.blocks] == ["print(6 * 7)\n"]  # code runs for real
+    assert shell.user_ns["_chat"].summary == "It is 42."
+    assert shell.user_ns["_chat"].usage.total_tokens is None  # and costs nothing
+    assert "replayed from recordings/notebook.jsonl; they were scripted by hand" in capsys.readouterr().out
+
+
+def test_cell_can_be_replayed_again_and_out_of_order(run, model, executor, folder):
+    record(run, model, "Hello.\nTERMINATE")
+
+    assert run("%%agentchat --replay\nWhat is 6 times 7?").success
+    assert run("%%agentchat --replay\nWhat is 6 times 7?").success
+
+
+def test_difference_is_shown_when_the_message_has_changed(run, model, executor, folder):
+    record(run, model, "Hello.\nTERMINATE")
+
+    error = error_of(run("%%agentchat --replay\nWhat is 6 times 8?"))
+
+    assert '-      "content": "What is 6 times 7?"' in str(error).replace("    ", "  ") or "6 times 7" in str(error)
+    assert "6 times 8" in str(error)
+
+
+def test_person_is_asked_when_only_the_model_is_replayed(run, model, executor, folder):
+    record(run, model, CODE, "It is 42.\nTERMINATE")
+    human = person("run")
+
+    assert run("%%agentchat --replay model\nWhat is 6 times 7?").success
+    assert len(human.prompts) == 1
+
+
+def test_approval_does_not_count_when_the_recording_is_foreign(shell, run, model, executor, folder, monkeypatch):
+    record(run, model, CODE, "It is 42.\nTERMINATE")
+    executor.blocks.clear()
+    monkeypatch.setenv("JUPYTER_AGENTS_TRUST_DB", str(folder / "mine"))
+
+    run("%%agentchat --replay\nWhat is 6 times 7?")
+
+    assert executor.blocks == []
+    assert str(shell.user_ns["_chat"].ended_by) == "nobody to ask"
+
+
+@pytest.mark.parametrize("options", ["named.jsonl", "--recording named.jsonl"])
+def test_recording_is_where_the_option_says(run, model, executor, folder, options):
+    record(run, model, "Hello.\nTERMINATE", options=options)
+
+    assert (folder / "named.jsonl").exists()
+    assert run("%%agentchat --replay --recording named.jsonl\nWhat is 6 times 7?").success
+
+
+def test_whole_notebook_is_recorded_and_replayed_by_a_setting(run, model, executor, folder):
+    run("%config JupyterAgents.recording = 'mine.jsonl'\n%config JupyterAgents.replay = 'record'")
+    model("Hello.\nTERMINATE", "And you.\nTERMINATE")
+    run("%%agentchat\nHello")
+    run("%%agentchat\nHow are you?")
+    current_session().settings.model = None
+
+    run("%config JupyterAgents.replay = 'all'")
+
+    assert run("%%agentchat\nHow are you?").success
+    assert run("%%agentchat\nHello").success
+
+
+def test_cell_that_records_again_replaces_what_it_recorded(shell, run, model, executor, folder):
+    record(run, model, "First.\nTERMINATE")
+    shell.execution_count += 1
+    record(run, model, "Second.\nTERMINATE")
+
+    run("%%agentchat --replay\nWhat is 6 times 7?")
+
+    assert shell.user_ns["_chat"].summary == "Second."
 
 
 # -- Mistakes ----------------------------------------------------------------------------------------------------

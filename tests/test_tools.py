@@ -241,4 +241,4 @@ def test_function_is_called_exactly_when_the_arguments_are_an_object(arguments, 
 
 @given(st.text(st.characters()) | JSON)
 def test_any_value_is_text_that_can_be_encoded(value):
-    assert to_text(value).encode("utf-8")  or value == ""
+    assert to_text(value).encode("utf-8") or value == ""
