@@ -80,4 +80,6 @@ def find_hook(agent: Any, name: str) -> tuple[Any, Any]:
 
 
 def _bound(function: Any, agent: Any) -> Any:
-    return function.__get__(agent, type(agent)) if hasattr(function, "__get__") else function
+    """The method that a class's function is for an agent. A `partial` is none, whatever Python makes of it."""
+    is_method = hasattr(function, "__get__") and not isinstance(function, functools.partial)
+    return function.__get__(agent, type(agent)) if is_method else function
