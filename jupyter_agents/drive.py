@@ -328,8 +328,8 @@ def _await_elsewhere(awaitable: Awaitable[T]) -> T:
         task = loop.create_task(awaited(), context=context)
 
     loop, context = _private_loop(_depth_of_this_thread() + 1), contextvars.copy_context()
-    loop.call_soon_threadsafe(begin)
     try:
+        loop.call_soon_threadsafe(begin)
         while not outcome.done():
             wait([outcome], TICK)
     except BaseException:

@@ -83,11 +83,11 @@ def test_arguments_are_refused_with_a_short_reason_when_they_are_no_plain_object
 def test_any_text_is_an_object_or_refused(text):
     try:
         found = parse_arguments(text)
-    except BadArguments as refused:
-        assert str(refused)
-    else:
-        assert isinstance(found, dict)
-        assert not any(isinstance(one, float) and not math.isfinite(one) for one in found.values())
+    except BadArguments:
+        return
+
+    assert isinstance(found, dict)
+    assert not any(isinstance(one, float) and not math.isfinite(one) for one in found.values())
 
 
 # -- Calls -------------------------------------------------------------------------------------------------------
