@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import os
+import signal
 import threading
 import time
 import types
@@ -223,10 +224,27 @@ def _call(effect: CallTool) -> Any:
 
 async def _a_call(effect: CallTool) -> Any:
     try:
-        value = (effect.a_function or effect.function)(*effect.args, **effect.kwargs)
+        value = _call_interruptibly(effect)
     except StopIteration as end:  # here, and not by this coroutine in words of its own: a model may read them
         raise _throwable(end) from end
     return await value if inspect.isawaitable(value) else value
+
+
+def _call_interruptibly(effect: CallTool) -> Any:
+    """Call a function from the loop so that an interrupt reaches it while it runs.
+
+    Whoever runs the loop (ipykernel, `asyncio.run`) has a handler that cancels a task, which a function that holds the
+    loop would never notice. Where interrupts are ignored they stay so.
+    """
+    function = effect.a_function or effect.function
+    handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+    if not callable(handler) or handler is signal.default_int_handler:
+        return function(*effect.args, **effect.kwargs)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return function(*effect.args, **effect.kwargs)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 # -- What the effects of a conversation mean --------------------------------------------------------------------

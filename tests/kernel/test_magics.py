@@ -152,6 +152,34 @@ def test_synchronous_chat_ends_within_a_second_when_it_is_interrupted(kernel):
     assert cell.reply["ename"] == "ChatInterrupted"
 
 
+TOOL = """
+from jupyter_agents.models.base import ModelReply
+from jupyter_agents.messages import ToolCall
+me = UserProxyAgent("me", human_input_mode="NEVER", function_map={{"work": {function}}})
+say(ModelReply(None, "tool_calls", tool_calls=(ToolCall("work", "{{}}", "1"),)), DONE)
+"""
+
+
+@pytest.mark.parametrize("function", ["lambda: time.sleep(60)", "talk"], ids=["sleeping", "nested chat"])
+def test_chat_ends_within_a_second_when_a_tool_is_interrupted(kernel, function):
+    kernel.execute(
+        "import time\nfrom jupyter_agents.models.openai import OpenAIModel\nimport openai\n"
+        "deaf = FakeOpenAIServer().__enter__()\ndeaf.enqueue(ServerReply.nothing('stall'))\n"
+        "def talk():\n"
+        "    model = OpenAIModel('m', base_url=deaf.base_url)\n"
+        "    asker = UserProxyAgent('asker', human_input_mode='NEVER')\n"
+        "    asker.initiate_chat(AssistantAgent('nested', llm_config=model), message='Hello')"
+    )
+    assert kernel.execute(TOOL.format(function=function)).reply["status"] == "ok"
+    at = interrupt_soon(kernel, 1)
+
+    cell = kernel.execute("%%agentchat --from me --to assistant\nWork.")
+
+    assert time.monotonic() - at[0] < 1
+    assert cell.reply["ename"] == "ChatInterrupted"
+    kernel.execute("del me")
+
+
 def test_queued_cell_runs_after_the_chat(kernel):
     kernel.execute("say(block('order = [1]'), DONE)")
     client = kernel.client
