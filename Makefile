@@ -15,8 +15,9 @@ help: ## Show the commands
 setup: ## Make or update the virtual environment (all other commands do it)
 	@scripts/setup.sh $(VENV) lab,notebooks,test,dev
 
-demo: setup ## Open the quickstart in JupyterLab (HEADLESS=1: run it here and print it; LIVE=1: ask a live model)
-	@$(VENV_PYTHON) scripts/demo.py $(if $(filter-out 0,$(HEADLESS)),--headless) $(if $(filter-out 0,$(LIVE)),--live) $(NOTEBOOK)
+demo: setup ## Open the quickstart in JupyterLab (HEADLESS=1: here; LIVE=1: ask a model; APPROVE=auto: run its code)
+	@$(VENV_PYTHON) scripts/demo.py $(if $(filter-out 0,$(HEADLESS)),--headless) $(if $(filter-out 0,$(LIVE)),--live) \
+		$(if $(APPROVE),--approve $(APPROVE)) $(NOTEBOOK)
 
 test: setup $(if $(wildcard tests/local_model/test_*.py),local-model) $(if $(wildcard tests/browser/test_*.py),browser) ## Run every suite
 	@$(VENV_PYTHON) scripts/suites.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from jupyter_agents.messages import Usage
+from jupyter_agents.termination import ChatEnds, EndedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Ledger:
     turns: int = 0
     model_calls: int = 0
     tokens: int = 0
+    stopped: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """Let nothing more be spent by the whole chat, with all that is nested in it: a person has stopped it."""
+        self._lineage()[-1].stopped = reason
 
     def reserve_turn(self) -> None:
         """Count a turn about to begin. Raises `BudgetSpent` where there is none left."""
@@ -65,6 +71,8 @@ class Ledger:
 
     def _reserve(self, what: str) -> None:
         lineage = self._lineage()
+        if lineage[-1].stopped is not None:
+            raise ChatEnds(EndedBy.HUMAN, lineage[-1].stopped)
         for ledger in lineage:
             ledger._check(what)
         for ledger in lineage:

@@ -24,6 +24,8 @@ SHELL = frozenset({"sh", "bash", "shell"})
 _MAX_TEXT = 256 * 1024
 _FILENAME = re.compile(r"\s*(?:#|//|<!--|/\*)\s*filename:")
 _FOR_IPYTHON = re.compile(r"^[ \t]*[%!?]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
+_COMMAND = re.compile(r"^([ \t]*)(?:%{1,2}[A-Za-z_].*|!.*|\?.*|[\w.]+\?{1,2}[ \t]*)$", re.MULTILINE)
+_ASSIGNED_COMMAND = re.compile(r"^([\w., \t]+=[ \t]*)(?:%[A-Za-z_]|!).*$", re.MULTILINE)
 _WORD = re.compile(r"[^\s{},:]+")
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _LEFT, _RIGHT = "\N{MATHEMATICAL LEFT ANGLE BRACKET}", "\N{MATHEMATICAL RIGHT ANGLE BRACKET}"
@@ -81,13 +83,23 @@ def find_code_blocks(text: str) -> list[CodeBlock]:
 
 
 def python_error(code: str) -> str | None:
-    """Why `code` is not Python, or `None` when it is. Magics, `!commands` and top-level `await` are left to IPython.
+    """Why `code` is not Python, or `None` when it is. Magics, `!commands` and top-level `await` are accepted.
 
     >>> python_error("x = ")
     'invalid syntax (line 1)'
+    >>> python_error("%matplotlib inline\\nfiles = !ls\\nx = (")
+    "'(' was never closed (line 3)"
     """
-    if _FOR_IPYTHON.search(code):
+    problem = _compile_error(code)
+    if problem is None or code.lstrip().startswith("%%"):
         return None
+    if not _FOR_IPYTHON.search(code):
+        return problem
+    without_magics = _COMMAND.sub(r"\1pass", _ASSIGNED_COMMAND.sub(r"\1None", code))
+    return _compile_error(without_magics)
+
+
+def _compile_error(code: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are shown when the code runs

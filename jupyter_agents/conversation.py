@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
-from jupyter_agents.drive import Run, ThisRun, Within
+from jupyter_agents.drive import Run, RunState, ThisRun, Within
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
 from jupyter_agents.events import ChatEnded, ChatStarted, EventLog, HumanAnswered, MessageSent, ModelAnswered, Noted
@@ -18,6 +19,7 @@ from jupyter_agents.replies import Reply
 from jupyter_agents.termination import ChatEnds, Condition, EndedBy, Ending
 
 _LONGEST_DETAIL = 200
+_LAST_WORD = re.compile(r"(?:^|(?<=\s))[*_`]*TERMINATE[*_`.!]*\s*$")
 _REPEATS = 5
 """So many identical replies of both sides in a row are a loop. Calls do not count: a tool may be polled. What a
 person says is no loop either."""
@@ -70,7 +72,7 @@ class ChatResult:
         """The last message that has words, without the word that ended the chat."""
         texts = [event.message.text for event in self._events(MessageSent)]
         last = next((text for text in reversed(texts) if text.strip()), "")
-        return last.replace("TERMINATE", "").rstrip()
+        return _LAST_WORD.sub("", last).rstrip()
 
     @property
     def human_input(self) -> list[str]:
@@ -144,16 +146,16 @@ def _count(number: int, what: str) -> str:
 async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None) -> Run:
     """The run of a new chat: nested in the one that is being driven, or a root chat on its own (or on `log`)."""
     here = await ThisRun()
-    if here.depth:
+    if here.depth and not here.state.is_over:
         ledger = Ledger(budget, here.ledger) if budget else here.ledger
-        run = replace(here, ledger=ledger, chat=here.log.new_chat(), depth=here.depth + 1)
+        run = replace(here, ledger=ledger, chat=here.log.new_chat(), depth=here.depth + 1, state=RunState())
     else:
         log = log or EventLog()
         recording = here.session.find_recording()
         run = Run(
             log,
             Ledger(budget or Budget()),
-            here.listeners or tuple(here.session.make_listeners()),
+            (() if here.depth else here.listeners) or tuple(here.session.make_listeners()),
             here.session,
             recording.conversation() if recording is not None else None,
             log.new_chat(),
@@ -198,6 +200,8 @@ async def hold_chat(
         result: ChatResult = await Within(run, to_the_end())
         return result
     finally:
+        run.state.is_over = True
+        talk.close()
         if run.depth == 1 and run.tape is not None:
             run.tape.close()
 
@@ -261,9 +265,9 @@ class TurnLoop:
             said = await recipient.reply_to(sender)
             if said.message is None:
                 return said.ending
-            self._count_repair(said)
             sender, recipient = recipient, sender
             await self._send(sender, recipient, said)
+            self._count_repair(said)
 
     async def _send(self, sender: Any, recipient: Any, said: Reply) -> None:
         message, log = said.message or Message(""), self.run.log

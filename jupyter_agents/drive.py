@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 import types
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jupyter_agents.budget import Ledger
 from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Pause, Step, Tell
-from jupyter_agents.errors import ConfigurationError, ModelError, NoHumanError
+from jupyter_agents.errors import INTERRUPTED, ConfigurationError, ModelError, NoHumanError
 from jupyter_agents.events import (
     CodeFinished,
     CodeStarted,
@@ -53,9 +54,19 @@ TICK = 0.2
 """Seconds between two wake-ups of an idle wait. A kernel notices an interrupt only when its loop wakes up."""
 
 
+@dataclass
+class RunState:
+    """What changes about a run: whether its chat is over. A task that goes on after it begins chats of its own."""
+
+    is_over: bool = False
+
+
 @dataclass(frozen=True)
 class Run:
-    """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is."""
+    """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
+
+    `pairs` are the pairs of agents (by `id`) whose chats are under way around this one.
+    """
 
     log: EventLog = field(default_factory=EventLog)
     ledger: Ledger = field(default_factory=Ledger)
@@ -64,11 +75,16 @@ class Run:
     tape: Tape | None = None
     chat: int = 0
     depth: int = 0
+    pairs: frozenset[frozenset[int]] = frozenset()
+    state: RunState = field(default_factory=RunState)
 
     def tell(self, what: Any) -> None:
-        """Let every listener know."""
+        """Let every listener know. One that fails is warned about, and does not end the chat."""
         for listener in self.listeners:
-            listener(what)
+            try:
+                listener(what)
+            except Exception as error:  # noqa: BLE001 - whatever a listener raises, the chat is not its business
+                warnings.warn(f"A listener failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)
 
 
 current_run: ContextVar[Run | None] = ContextVar("jupyter_agents_run", default=None)
@@ -88,29 +104,58 @@ class Within(Effect[T]):
     coroutine: Coroutine[Any, Any, T]
 
 
+class ChatCancelled(asyncio.CancelledError):
+    """An interrupt or a cancelled task ended a chat in order. `result` holds what was said."""
+
+    def __init__(self, result: Any = None) -> None:
+        super().__init__("chat interrupted")
+        self.result = result
+
+    def _render_traceback_(self) -> list[str]:
+        """One quiet line instead of a traceback, in IPython."""
+        return [INTERRUPTED]
+
+
 def drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
     """Step a coroutine to its end, performing its effects in this thread; its value.
 
     Without `run`, that of the driver which called us (through a tool or an override) is inherited.
     """
     with _driving(coroutine, run) as here:
-        reply, error = None, None
+        reply: Any = None
+        error: BaseException | None = None
         while True:
             try:
-                wanted = coroutine.send(reply) if error is None else coroutine.throw(error)
-            except StopIteration as end:
-                return cast(T, end.value)
-            reply = error = None
-            try:
-                reply = _perform(wanted, here)
-            except BaseException as raised:  # noqa: BLE001 - the coroutine decides what an error or an interrupt means
-                error = _throwable(raised)
+                try:
+                    wanted = coroutine.send(reply) if error is None else coroutine.throw(error)
+                except StopIteration as end:
+                    return cast(T, end.value)
+                reply = error = None
+                try:
+                    reply = _perform(wanted, here)
+                except BaseException as raised:  # noqa: BLE001 - the coroutine decides what an error or an interrupt means
+                    error = _throwable(raised)
+            except KeyboardInterrupt as interrupt:  # between two effects, unless the coroutine itself has raised it
+                if inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED:
+                    raise
+                reply, error = None, interrupt
 
 
 async def a_drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
-    """The same on the running event loop. Futures of the loop pass through untouched."""
+    """The same on the running event loop. Futures of the loop pass through untouched.
+
+    An interrupt cancels: it is raised as `ChatCancelled`, since a `KeyboardInterrupt` that leaves a task ends the loop,
+    and in a kernel the kernel with it.
+    """
     with _driving(coroutine, run) as here, _heartbeat(asyncio.get_running_loop()):
-        return await _steps(coroutine, here)
+        try:
+            return await _steps(coroutine, here)
+        except KeyboardInterrupt as stop:
+            raise ChatCancelled(getattr(stop, "result", None)) from None
+        except asyncio.CancelledError as stop:  # stays what it is: `asyncio.timeout` knows its own
+            if getattr(stop, "result", None) is not None:
+                stop._render_traceback_ = lambda: [INTERRUPTED]  # type: ignore[attr-defined]
+            raise
 
 
 @types.coroutine
@@ -254,6 +299,7 @@ async def _complete(effect: Complete, run: Run) -> ModelReply:
     run.ledger.reserve_model_call()
     await Emit(ModelAsked(run.chat, effect.agent, len(effect.request.messages)))
     started = time.monotonic()
+    run = _with_tape(run)
     reply = run.tape and run.tape.replay(effect, chat=run.chat, agent=effect.agent)
     if not reply:
         reply = await _ask_model(effect, run)
@@ -263,6 +309,14 @@ async def _complete(effect: Complete, run: Run) -> ModelReply:
         ModelAnswered(run.chat, effect.agent, reply.finish_reason, reply.usage, reply.model, reply.replayed, seconds)
     )
     return reply
+
+
+def _with_tape(run: Run) -> Run:
+    """A run with the tape of the session, where a single reply is asked for outside any chat."""
+    if run.depth or run.tape is not None:
+        return run
+    recording = run.session.find_recording()
+    return run if recording is None else replace(run, tape=recording.conversation())
 
 
 async def _ask_model(effect: Complete, run: Run) -> ModelReply:
@@ -275,6 +329,8 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
         raise
     if run.tape:
         run.tape.record(effect, reply, chat=run.chat, agent=effect.agent)
+        if not run.depth:
+            run.tape.close()
     return reply
 
 
@@ -355,6 +411,8 @@ def _await_elsewhere(awaitable: Awaitable[T]) -> T:
         raise
     try:
         return outcome.result()
+    except ChatCancelled as stop:  # a chat of the callback was interrupted
+        raise KeyboardInterrupt from stop
     except RuntimeError as error:
         if "different loop" not in str(error) and "different event loop" not in str(error):
             raise

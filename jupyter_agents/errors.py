@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from jupyter_agents.conversation import ChatResult
 
 
+INTERRUPTED = "Chat interrupted. What was said so far is kept, and the chat can be continued."
+"""What a notebook shows instead of a traceback."""
+
+
 class JupyterAgentsError(Exception):
     """Base of all errors raised by this package.
 
@@ -50,7 +54,7 @@ class ChatInterrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         """One quiet line instead of a traceback, in IPython."""
-        return ["Chat interrupted. What was said so far is kept, and the chat can be continued."]
+        return [INTERRUPTED]
 
 
 class ConfigurationError(JupyterAgentsError):

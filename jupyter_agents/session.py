@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_agents.errors import ConfigurationError
@@ -42,6 +42,11 @@ class Settings:
     max_turns: int = 30
     recording: str | None = None
     replay: ReplayMode = "off"
+
+    def __repr__(self) -> str:
+        from jupyter_agents.models.masking import masked  # there may be a key in `model`
+
+        return f"Settings({', '.join(f'{one.name}={masked(getattr(self, one.name))!r}' for one in fields(self))})"
 
 
 @dataclass

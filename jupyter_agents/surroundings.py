@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
-from jupyter_agents.session import ReplayMode, Session, Settings
+from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings
 
 if TYPE_CHECKING:
     from jupyter_agents.events import Listener
@@ -20,21 +20,34 @@ if TYPE_CHECKING:
     from jupyter_agents.models.base import Model
 
 REPLAY_VARIABLE = "JUPYTER_AGENTS_REPLAY"
+CODE_POLICY_VARIABLE = "JUPYTER_AGENTS_CODE_POLICY"
 
 
 def make_session() -> Session:
     """The session of this process, whatever it is: a kernel, IPython in a terminal, or a script."""
-    settings = Settings()
+    settings = Settings(code_policy=_policy_of_environment())
     executors = functools.cache(_make_executor)
     return Session(
         settings,
         make_listeners=make_listeners,
         find_human=functools.cache(_make_human),
-        find_executor=lambda options: executors(options.get("work_dir"), options.get("timeout")),
+        find_executor=lambda options: executors(
+            options.get("work_dir"), options.get("timeout"), options.get("allow_await", True)
+        ),
         find_model=_ModelFinder(settings),
         find_recording=lambda: open_recording(settings.replay, settings.recording),
         render=_render,
     )
+
+
+def _policy_of_environment() -> CodePolicy | None:
+    policy = os.environ.get(CODE_POLICY_VARIABLE, "").strip().lower()
+    accepted = get_args(CodePolicy)
+    if policy and policy not in accepted:
+        raise ConfigurationError(
+            f"Cannot use {CODE_POLICY_VARIABLE}={policy!r}: it must be one of {', '.join(accepted)}. Correct it."
+        )
+    return cast(CodePolicy, policy) if policy else None
 
 
 def running_shell() -> Any:
@@ -65,10 +78,10 @@ def _make_human() -> HumanInput:
     return StdinHuman()
 
 
-def _make_executor(work_dir: str | None, timeout: float | None) -> Executor:
+def _make_executor(work_dir: str | None, timeout: float | None, allow_await: bool) -> Executor:
     from jupyter_agents.executors.live import LiveExecutor
 
-    return LiveExecutor(work_dir=work_dir, timeout=timeout)
+    return LiveExecutor(work_dir=work_dir, timeout=timeout, allow_await=allow_await)
 
 
 def _render(result: Any) -> dict[str, Any]:
@@ -90,7 +103,12 @@ class _ModelFinder:
     def __call__(self) -> Model:
         told = self._settings.model, *(os.environ.get(name) for name in _MODEL_VARIABLES)
         if self._found is None or self._found[0] != told:
-            self._found = told, find_model(self._settings)
+            from jupyter_agents.models.config import is_configured
+
+            model = find_model(self._settings)
+            if not is_configured(model):  # a server may be started yet
+                return model
+            self._found = told, model
         return self._found[1]
 
 
@@ -100,13 +118,15 @@ _MODEL_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 def find_model(settings: Settings) -> Model:
     """The model of agents that name none: the configured one, the environment's, or one served on this machine.
 
+    Where only a name is configured, the environment says where it is, or a server on this machine that offers it.
     Raises `ModelNotConfiguredError` when there is none.
     """
     from jupyter_agents.models.config import model_from_config
+    from jupyter_agents.models.named import configured_model, says_environment_where
 
     if settings.model is not None:
-        return model_from_config(settings.model)
-    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
+        return configured_model(settings.model)
+    if says_environment_where():
         return model_from_config()
     return _find_local_model()
 
@@ -115,13 +135,15 @@ def _find_local_model() -> Model:
     from jupyter_agents.models.config import model_from_config
     from jupyter_agents.models.local import find_local_server
 
-    server = find_local_server()
+    wanted = os.environ.get("OPENAI_MODEL")
+    server = (find_local_server(model=wanted) if wanted else None) or find_local_server()
     if server is None or not server.models:
         raise ModelNotConfiguredError(
             "Cannot call a model: none is configured and no local server answers. Set OPENAI_API_KEY (and "
             "OPENAI_BASE_URL), set %config JupyterAgents.model, start Ollama, LM Studio or llama.cpp, or use --replay."
         )
-    return model_from_config({"model": server.models[0], "base_url": server.base_url})
+    name = wanted if wanted and server.offers(wanted) else server.models[0]
+    return model_from_config({"model": name, "base_url": server.base_url})
 
 
 def check_models(agents: Iterable[Any], session: Session) -> None:
@@ -187,6 +209,7 @@ def _opened(mode: ReplayMode, path: str, occasion: int | None) -> Recording:
 
 
 __all__ = [
+    "CODE_POLICY_VARIABLE",
     "REPLAY_VARIABLE",
     "check_models",
     "find_model",

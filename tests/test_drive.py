@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.drive import Run, ThisRun, Within, a_drive, current_run, drive
+from jupyter_agents.drive import ChatCancelled, Run, ThisRun, Within, a_drive, current_run, drive
 from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Pause, Step, Tell
 from jupyter_agents.errors import ConfigurationError, ModelUnavailableError, NoHumanError, ReplyInterruptedError
 from jupyter_agents.events import Delta, Noted, Waiting
@@ -195,10 +195,11 @@ def test_error_comes_out_when_the_coroutine_does_not_mend_it(driver, failing, ki
         finally:
             closed.append(True)
 
-    with pytest.raises(kind) as raised:
+    is_cancelled = kind is KeyboardInterrupt and driver is async_driver  # one that left a task would end the loop
+    with pytest.raises(ChatCancelled if is_cancelled else kind) as raised:
         driver(core)
 
-    assert raised.value is error
+    assert is_cancelled or raised.value is error
     assert closed == [True]
 
 
@@ -842,6 +843,9 @@ class Tape:
 
     def record(self, effect, outcome, *, chat, agent):
         self.recorded.append((chat, agent, outcome))
+
+    def close(self):
+        pass
 
 
 REQUEST = ModelRequest([{"role": "user", "content": "hi"}] * 3)

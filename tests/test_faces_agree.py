@@ -6,6 +6,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from jupyter_agents import Budget, UserProxyAgent
+from jupyter_agents.drive import ChatCancelled
 from jupyter_agents.errors import ModelUnavailableError
 from jupyter_agents.events import HumanAsked, MessageSent, ModelAsked
 from jupyter_agents.executors.base import ExecutionResult
@@ -242,6 +243,8 @@ def outcome(face, me, name, *args, **options):
         result = face(me, name, *args, **options)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, the faces must agree on it
         result, failed = getattr(error, "result", None), f"{type(error).__name__}: {error}"
+    except ChatCancelled as error:  # what an interrupt is called where it may not leave a task
+        result, failed = error.result, f"ChatInterrupted: {error}"
     else:
         failed = None
     facts = result and (result.ended_by, result.detail, result.messages, result.usage, result.human_input)

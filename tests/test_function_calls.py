@@ -352,7 +352,7 @@ def ended_by_error():
 def test_pending_calls_have_one_result_each_when_the_chat_goes_on_after_its_end(face, how):
     me, options = how()
     agent = assistant(tools(("a", "note"), ("b", "note")), DONE)
-    with suppress(KeyboardInterrupt, ConfigurationError):
+    with suppress(KeyboardInterrupt, asyncio.CancelledError, ConfigurationError):
         face(me, "initiate_chat", agent, message="go", **options)
 
     face(me, "send", "Go on without it", agent)

@@ -244,13 +244,55 @@ def test_nobody_is_there_when_stdin_is_closed(keyboard, monkeypatch):
     assert not can_ask()
 
 
-@pytest.mark.parametrize("allowed", [True, False])
-def test_front_end_says_whether_somebody_is_there_when_this_is_a_kernel(keyboard, monkeypatch, allowed):
-    keyboard()
-    shell = SimpleNamespace(kernel=SimpleNamespace(_allow_stdin=allowed))
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+class FakeKernel:
+    """As much of ipykernel as prompts look at: the request of this context, and the frame of a cell that runs."""
 
-    assert can_ask() is allowed
+    def __init__(self, *, allows_prompts):
+        self._allow_stdin = allows_prompts
+        self.parent = {"header": {"msg_id": "1"}}
+
+    def get_parent(self, channel):
+        assert channel == "shell"
+        return self.parent
+
+    def execute_request(self, parent):
+        return can_ask()
+
+
+@pytest.fixture
+def make_kernel(keyboard, monkeypatch):
+    """Make this process a kernel, in which somebody would type these lines."""
+
+    def make_kernel(*lines, allows_prompts=True):
+        asked = keyboard(*lines)
+        kernel = FakeKernel(allows_prompts=allows_prompts)
+        shell = SimpleNamespace(kernel=kernel)
+        monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+        return kernel, asked
+
+    return make_kernel
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_front_end_says_whether_somebody_is_there_when_this_is_a_kernel(make_kernel, allowed):
+    kernel, _ = make_kernel(allows_prompts=allowed)
+
+    assert kernel.execute_request(kernel.parent) is allowed
+
+
+@pytest.mark.parametrize("running", [{"header": {"msg_id": "2"}}, {}])
+def test_nobody_is_there_when_another_cell_runs_than_the_one_that_asks(make_kernel, running):
+    kernel, _ = make_kernel()
+
+    assert not kernel.execute_request(running)
+
+
+def test_prompt_fails_at_once_when_its_cell_has_ended(make_kernel):
+    _, asked = make_kernel("never read")
+
+    with pytest.raises(NoHumanError, match="the cell that began this has ended.*Use human_input_mode='NEVER'"):
+        drive(StdinHuman().ask(TEXT))
+    assert asked == []
 
 
 def test_prompt_fails_at_once_when_nobody_is_there(keyboard, monkeypatch):

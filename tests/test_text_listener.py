@@ -1,7 +1,10 @@
 """The transcript in a terminal."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from jupyter_agents.display.markdown import clean
 from jupyter_agents.display.text import TextListener
 from jupyter_agents.events import (
     ChatEnded,
@@ -12,6 +15,7 @@ from jupyter_agents.events import (
     HumanAnswered,
     MessageSent,
     ModelAsked,
+    ModelFailed,
     Noted,
     Notice,
     ToolStarted,
@@ -163,3 +167,64 @@ def test_message_is_written_whole_when_it_is_not_what_was_streamed():
     text = written(*ASKED, Delta("draft", "assistant"), sent("final"), stream=True)
 
     assert text == f"assistant (to user):\n\ndraft\n\n{RULE}{written(sent('final'))}"
+
+
+# -- What steers a terminal ----------------------------------------------------------------------------------------
+
+STEERING = "a\x1b[8mhidden\x1b[2J\x1b]0;title\x07\x1b[1;1H\x9b2J\rover\bz\x1bc"
+
+
+def steers(text):
+    return [one for one in text if one != "\n" and not one.isprintable()]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        sent(STEERING),
+        sent(STEERING, sender=STEERING),
+        sent("", function_call=ToolCall(STEERING, STEERING)),
+        sent(STEERING, role="function", name=STEERING),
+        sent(None, role="tool", tool_responses=(ToolResponse(STEERING, STEERING),)),
+        CodeStarted(0, "user", STEERING, "1"),
+        ToolStarted(0, "user", "1", STEERING, "{}"),
+        ModelFailed(0, "assistant", STEERING),
+        Noted(0, STEERING, STEERING),
+        ChatEnded(0, "failed", STEERING),
+        Waiting(1, STEERING),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_nothing_steers_the_terminal_when_others_have_written_it(event):
+    text = written(event)
+
+    assert steers(text) == []
+    assert "[8m" not in text
+
+
+def test_exact_text_stays_readable_when_it_would_hide_itself():
+    text = written(sent("rm -rf x\x1b[2K\x1b[8m\rprint(1)"))
+
+    assert text == written(sent("rm -rf x\nprint(1)"))
+
+
+def test_nothing_steers_the_terminal_when_an_escape_comes_in_two_pieces():
+    pieces = [Delta(piece, "assistant") for piece in ("a\x1b", "[", "8", "mb\r", "\nc\x1b[2", "J")]
+
+    text = written(*ASKED, *pieces, sent("a\x1b[8mb\r\nc\x1b[2J"), stream=True)
+
+    assert text == written(sent("ab\nc"))
+
+
+@pytest.mark.parametrize("rest", ["\x1b", "\x1b[3", "\r"])
+def test_what_was_held_back_is_written_when_nothing_follows(rest):
+    assert written(*ASKED, Delta(f"a{rest}", "assistant"), sent(f"a{rest}"), stream=True) == written(sent(f"a{rest}"))
+
+
+@given(st.lists(st.text("a[]1;8mJ \x1b\r\n\x07\x9b\ud83d\ude00é", min_size=1), min_size=1))
+def test_text_is_that_of_the_whole_when_it_streams(pieces):
+    text = "".join(pieces)
+
+    streamed = written(*ASKED, *(Delta(piece, "assistant") for piece in pieces), sent(text), stream=True)
+
+    assert streamed == written(sent(text)) == f"assistant (to user):\n\n{clean(text)}\n\n{RULE}"

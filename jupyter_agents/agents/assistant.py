@@ -94,7 +94,9 @@ def _merged(llm_config: Mapping[str, Any] | Model | bool | None, keywords: dict[
             + (f". Did you mean {guess!r}?" if guess else "")
         )
     if llm_config is not None and not isinstance(llm_config, Mapping):
+        from jupyter_agents.models.masking import kind_of
+
         raise TypeError(
-            f"AssistantAgent() takes inference keywords only with a dictionary llm_config, not {llm_config!r}"
+            f"AssistantAgent() takes inference keywords only with a dictionary llm_config, not one {kind_of(llm_config)}"
         )
     return {**(llm_config or {}), **keywords}

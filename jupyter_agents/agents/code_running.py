@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.faces import call_hook, is_overridden
 from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from jupyter_agents.agents.responsive import ResponsiveAgent
 
 
+_approved: ContextVar[tuple[int, str] | None] = ContextVar("jupyter_agents_approved", default=None)
+"""The agent and the code that may run here and now."""
+
+
 async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tuple[str, str]]) -> tuple[int, str]:
     """Run blocks in order until one fails; the last exit code, and the output of all."""
     logs = ""
@@ -29,7 +35,11 @@ async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tupl
         approved, reason = await _approve(agent, block)
         if approved is None:
             return 1, f"{logs}\n{reason}"
-        exit_code, output, *_ = await _run(agent, approved)
+        token = _approved.set((id(agent), approved.code))
+        try:
+            exit_code, output, *_ = await _run(agent, approved)
+        finally:
+            _approved.reset(token)
         logs += f"\n{output}"
         if exit_code != 0:
             return exit_code, logs
@@ -45,8 +55,16 @@ async def _run(agent: ResponsiveAgent, block: CodeBlock) -> Sequence[Any]:
 
 
 async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", **options: Any) -> tuple[int, str, None]:
-    """Run one block; exit code, output, and `None` in the classic place of a container image."""
+    """Run one block; exit code, output, and `None` in the classic place of a container image.
+
+    Within a chat, code that the policy has not been asked about (a tool's, an override's) is asked about here.
+    """
     run = await ThisRun()
+    if run.depth and _approved.get() != (id(agent), code):
+        approved, reason = await _approve(agent, CodeBlock(lang or "python", code))
+        if approved is None:
+            return 1, reason, None
+        code = approved.code
     config = agent.code_config or CodeConfig()
     if options:
         config = replace(config, **{key: value for key, value in options.items() if key in ("work_dir", "timeout")})
@@ -69,7 +87,8 @@ def _executor(config: CodeConfig, run: Run) -> Executor:
 async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
     """The block that may run (a person may have edited it), or `None` and the reason, for the model."""
     run = await ThisRun()
-    policy = (agent.code_config or CodeConfig()).strictest(run.session.settings.code_policy)
+    config = agent.code_config or adjustment_of(agent).code(CodeConfig()) or CodeConfig()
+    policy = config.strictest(run.session.settings.code_policy)
     if policy == "deny":
         return None, "Running code is not allowed here. Solve the task without code, or say what you would need."
     if policy == "auto" and not (run.tape is not None and run.tape.is_foreign):
@@ -84,8 +103,24 @@ async def _say_once(agent: ResponsiveAgent, run: Run) -> None:
         await Emit(Noted(run.chat, f"{agent.name} runs code without asking.", run.log.key_of(agent)))
 
 
-async def _ask_person(agent: ResponsiveAgent, block: CodeBlock, run: Run) -> tuple[CodeBlock | None, str]:
-    prompt = Prompt("Run this code?", "approval", agent.name, block=block)
+async def may_call(agent: ResponsiveAgent, name: str, arguments: str) -> str:
+    """`""` when a function may be called for a model, else the reason, for the model.
+
+    Calls are not asked about: who registers a function means it to be called. But the words of a recording that is
+    neither the user's own nor trusted do not call functions on this machine unless the user says so.
+    """
+    run = await ThisRun()
+    if run.tape is None or not run.tape.is_foreign:
+        return ""
+    call = CodeBlock("json", f"{name}({arguments})")
+    approved, reason = await _ask_person(agent, call, run, "Call this function? (The recording is not yours.)")
+    return reason if approved is None else ""
+
+
+async def _ask_person(
+    agent: ResponsiveAgent, block: CodeBlock, run: Run, question: str = "Run this code?"
+) -> tuple[CodeBlock | None, str]:
+    prompt = Prompt(question, "approval", agent.name, block=block)
     try:
         answer = await Ask(run.log.key_of(agent), prompt, agent.human)
     except NoHumanError as error:
@@ -98,5 +133,6 @@ async def _ask_person(agent: ResponsiveAgent, block: CodeBlock, run: Run) -> tup
         await Emit(Noted(run.chat, "The code was edited before it ran.", run.log.key_of(agent)))
         return replace(block, code=answer.text), ""
     if answer.action == "stop" and run.depth:
+        run.ledger.stop("stopped instead of running code")
         raise ChatEnds(EndedBy.HUMAN, "stopped instead of running code")
     return None, f"The user refused to run this code{f': {answer.text}' if answer.text else '.'}"

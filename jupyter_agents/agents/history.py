@@ -77,11 +77,12 @@ class Talk:
 
 
 class History(Talk):
-    """The part of a log that passed between two agents, as `me` remembers it. Follows the log as it grows."""
+    """The part of a log that passed between two agents in some `chats`, as `me` remembers it. Follows the log as it grows."""
 
     def __init__(self, log: EventLog, me: str, other: str) -> None:
         super().__init__()
         self.log = log
+        self.chats: set[int] = set()
         self._me, self._other = me, other
         self._cursor = len(log)
 
@@ -108,6 +109,8 @@ class History(Talk):
         while self._cursor < len(entries):
             event = entries[self._cursor].event
             self._cursor += 1
+            if event.chat not in self.chats:
+                continue  # the two may be in another chat of this log, nested in theirs
             if isinstance(event, MessageSent):
                 self._hear(event)
             elif isinstance(event, HistorySet) and (event.agent, event.counterpart) == (self._me, self._other):

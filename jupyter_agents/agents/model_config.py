@@ -1,11 +1,11 @@
-"""Which model speaks for an agent: the classic `llm_config`, checked and immutable."""
+"""Which model speaks for an agent: the classic `llm_config`, checked and copied."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
@@ -17,21 +17,65 @@ class SessionModel:
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """See `Model`. Raises `ModelNotConfiguredError` when there is none."""
-        return await _find_session_model().complete(request)
+        return await self._find().complete(request)
 
     @property
     def scripted(self) -> bool:
         """Whether its words are written by hand, which recordings and pages say."""
-        return bool(getattr(_find_session_model(), "scripted", False))
+        return bool(getattr(self._find(), "scripted", False))
 
     def check_configured(self) -> None:
         """Raise `ModelNotConfiguredError` when there is no such model."""
         from jupyter_agents.models.config import check_configured
 
-        check_configured(_find_session_model())
+        check_configured(self._find())
+
+    def renamed(self, name: str) -> Model:
+        """The model of this name where the session's is."""
+        return NamedModel(name)
+
+    def _find(self) -> Model:
+        return _find_session_model()
 
     def __repr__(self) -> str:
         return "the configured model"
+
+
+class NamedModel(SessionModel):
+    """A model that is given by name only: where it is, the session says, or the environment, or a local server.
+
+    `settings` are those of the agent's own config, which go over those of the session.
+    """
+
+    def __init__(self, name: str, settings: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self._settings = dict(settings or {})
+        self._found: tuple[Any, Model] | None = None
+
+    def renamed(self, name: str) -> Model:
+        """The same with another name."""
+        return NamedModel(name, self._settings)
+
+    def _find(self) -> Model:
+        """Looked up anew when the session or the environment says something else, or nothing was found."""
+        from jupyter_agents.models.config import is_configured
+        from jupyter_agents.models.named import named_model
+        from jupyter_agents.session import current_session
+
+        base = current_session().settings.model
+        told = copied(base), *(os.environ.get(name) for name in _ENVIRONMENT)
+        if self._found is None or self._found[0] != told:
+            found = named_model(self.name, base, self._settings)
+            if not is_configured(found):
+                return found
+            self._found = told, found
+        return self._found[1]
+
+    def __repr__(self) -> str:
+        return f"the model {self.name!r}"
+
+
+_ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 @dataclass(frozen=True)
@@ -39,8 +83,8 @@ class ModelConfig:
     """What an `llm_config` says: the model, and the inference settings that go into every request."""
 
     model: Model | None
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    given: Mapping[str, Any] | None = field(default=None, repr=False)  # a key may be in it
+    _options: dict[str, Any] = field(default_factory=dict, repr=False)
+    _given: dict[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def from_classic(cls, config: Mapping[str, Any] | Model | bool | None) -> ModelConfig:
@@ -48,26 +92,57 @@ class ModelConfig:
         if config is False:
             return cls(None)
         if config is None or config is True:
-            return cls(SessionModel(), given={})
+            return cls(SessionModel(), _given={})
         if hasattr(config, "complete") and not isinstance(config, Mapping):
-            return cls(config, given={})
+            return cls(config, _given={})
         if not isinstance(config, Mapping):
-            raise ConfigurationError(
-                f"Cannot use llm_config={config!r}: give a dictionary, a model, or False for none."
-            )
-        from jupyter_agents.models.config import CONNECTION_KEYS, model_from_config, request_options
+            from jupyter_agents.models.masking import kind_of
 
-        names_model = not {"model", "config_list", *CONNECTION_KEYS}.isdisjoint(config)
-        model = model_from_config(config) if names_model else SessionModel()
-        return cls(model, MappingProxyType(request_options(config)), _copied(config))
+            raise ConfigurationError(
+                f"Cannot use llm_config {kind_of(config)}: give a dictionary, a model, or False for none. "
+                "A name goes in {'model': …}, a list of configs in {'config_list': […]}."
+            )
+        from jupyter_agents.models.config import request_options
+
+        return cls(_model_of(config), request_options(config), copied(config))
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The inference settings, in a dictionary of the caller's own."""
+        return dict(self._options)
+
+    def renamed(self, name: str) -> ModelConfig:
+        """The same with another model at the same endpoint: what `--model` means."""
+        from jupyter_agents.models.named import named_model
+
+        given = {key: value for key, value in (self._given or {}).items() if key != "config_list"} | {"model": name}
+        if self.model is None:
+            return ModelConfig(NamedModel(name), {}, given)
+        is_session = isinstance(self.model, SessionModel) or not self._given
+        model = named_model(name, self.model if is_session else self._given)
+        return ModelConfig(model, self._options, given)
 
     def to_classic(self) -> dict[str, Any] | bool:
-        """The dictionary as it was given (a copy), or `False`."""
-        return False if self.given is None else dict(_copied(self.given))
+        """The dictionary as it was given (a copy), or `False`. What is secret in it is not shown when it is printed."""
+        from jupyter_agents.models.masking import MaskedConfig
+
+        return False if self._given is None else MaskedConfig(copied(self._given))
 
 
-def _copied(config: Mapping[str, Any]) -> dict[str, Any]:
+def _model_of(config: Mapping[str, Any]) -> Model:
+    from jupyter_agents.models.config import CONNECTION_KEYS, model_from_config
+    from jupyter_agents.models.named import is_bare
+
+    if {"model", "config_list", *CONNECTION_KEYS}.isdisjoint(config):
+        return SessionModel()
+    model = model_from_config(config)  # whatever is wrong with it is said now
+    return NamedModel(config["model"], copied(config)) if is_bare(config) else model
+
+
+def copied(config: Any) -> Any:
     """A deep copy in which models, clients and the like stay what they are."""
+    if not isinstance(config, Mapping):
+        return config
     return {key: copy.deepcopy(value) if isinstance(value, (dict, list)) else value for key, value in config.items()}
 
 
@@ -75,7 +150,7 @@ def _find_session_model() -> Model:
     from jupyter_agents.errors import ModelNotConfiguredError
     from jupyter_agents.session import current_session
 
-    find = current_session().find_model
+    find: Callable[[], Model] | None = current_session().find_model
     if find is None:
         raise ModelNotConfiguredError(
             "Cannot call a model: none is configured. Set OPENAI_API_KEY (and OPENAI_BASE_URL), pass llm_config, "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.adjustments import adjusting
 from jupyter_agents.agents.code_config import CodeConfig
-from jupyter_agents.agents.code_running import can_run
+from jupyter_agents.agents.code_running import can_run, may_call
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
@@ -117,7 +117,10 @@ async def _result_of(agent: ResponsiveAgent, message: Message, tool_call: ToolCa
     run = await ThisRun()
     key = run.log.key_of(agent)
     await Emit(ToolStarted(run.chat, key, tool_call.name, tool_call.arguments, tool_call.id))
-    if message.is_complete:
+    refusal = await may_call(agent, tool_call.name, tool_call.arguments) if message.is_complete else ""
+    if refusal:
+        ok, content = False, f"Error: {refusal}"
+    elif message.is_complete:
         wanted = {"name": tool_call.name, "arguments": tool_call.arguments}
         ok, found = await call_hook(agent, "execute_function", wanted)
         content = Message.from_dict(found).text
@@ -153,8 +156,11 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
 
 
 def is_meant_to_run(block: CodeBlock) -> bool:
-    """Whether a block is tagged with a language that runs. Data, prose and untagged blocks are not for running."""
-    return bool(block.language) and block.language not in _NOT_CODE
+    """Whether something is to be done with a block: it is tagged with a language that runs, or has a file name.
+
+    Data, prose and untagged blocks are not for running.
+    """
+    return bool(block.filename) or (bool(block.language) and block.language not in _NOT_CODE)
 
 
 def _latest(talk: Talk, config: CodeConfig) -> list[Message]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 from jupyter_agents.agents import code_running, reply_functions
 from jupyter_agents.agents.adjustments import adjustment_of
@@ -26,6 +29,34 @@ from jupyter_agents.termination import Condition, HumanInputMode, is_terminate
 from jupyter_agents.tools import call_function
 
 _MODES = ("ALWAYS", "TERMINATE", "NEVER")
+_chosen: ContextVar[list[Reply]] = ContextVar("jupyter_agents_chosen")
+"""Where the replies go that the chain chooses while an override of `generate_reply` runs."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a chat begins: who is to answer, and whether what was said before is forgotten."""
+
+    request_reply: bool | None = None
+    clear_history: bool = False
+    expects_replies: bool = False
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What there is between one agent and another: history, count of automatic replies, whether it answers."""
+
+    history: History | None
+    counter: int | None
+    replies: bool | None
+
+    def restore(self, other: Any, *places: dict[Any, Any]) -> None:
+        """Put it back into the agent's three places."""
+        for place, value in zip(places, (self.history, self.counter, self.replies), strict=True):
+            if value is None:
+                place.pop(other, None)
+            else:
+                place[other] = value
 
 
 class ResponsiveAgent:
@@ -79,8 +110,8 @@ class ResponsiveAgent:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._histories: dict[Any, History] = {}
         self._replies_to: dict[Any, bool] = {}
+        self._partners: set[Any] = set()
         self._reply_functions: list[ReplyFunction] = []
-        self._chosen: Reply | None = None
         self.announced_in: EventLog | None = None
         if function_map:
             self.register_function(function_map)
@@ -122,7 +153,7 @@ class ResponsiveAgent:
     @property
     def code_config(self) -> CodeConfig | None:
         """How the agent runs code; `None` where it runs none."""
-        return adjustment_of(self).code_config or self._code_config
+        return adjustment_of(self).code(self._code_config)
 
     @property
     def model(self) -> Model | None:
@@ -222,9 +253,53 @@ class ResponsiveAgent:
             me, you = run.log.key_of(self), run.log.key_of(other)
             carried = history.pairs() if history is not None else ()
             history = History(run.log, me, you)
+            history.chats.add(run.chat)
             self._histories[other] = history
             await Emit(HistorySet(run.chat, me, you, carried))
+        history.chats.add(run.chat)
         return history
+
+    @contextmanager
+    def in_chat_with(self, other: Any, run: Run, opening: Opening) -> Iterator[Run]:
+        """Be in a chat with another agent, for as long as the block runs; the run, which then knows of it.
+
+        The two may be in one chat at a time. Where one is nested in another of theirs and begins anew, what they
+        remembered is put back when it has ended.
+        """
+        pair = frozenset((id(self), id(other)))
+        is_nested = pair in run.pairs
+        if other in self._partners and not is_nested:
+            raise ConfigurationError(
+                f"Cannot begin a chat: {self.name!r} and {other.name!r} are in another one that has not ended. "
+                "Wait for its end, or take other agents."
+            )
+        before = [(one, another, one.relation_to(another)) for one, another in ((self, other), (other, self))]
+        for one, another, _ in before:
+            one.begin_talk(another, opening)
+        try:
+            yield replace(run, pairs=run.pairs | {pair})
+        finally:
+            for one, another, relation in before:
+                one.end_talk(another, relation if is_nested and opening.clear_history else None, is_nested=is_nested)
+
+    def relation_to(self, other: Any) -> Relation:
+        """What there is between this agent and another."""
+        return Relation(self._histories.get(other), self._counters.get(other), self._replies_to.get(other))
+
+    def begin_talk(self, other: Any, opening: Opening) -> None:
+        """Be ready for a chat with another agent."""
+        self._partners.add(other)
+        if opening.expects_replies:
+            self.expect(other)
+        if opening.clear_history:
+            self.clear_history(other)
+
+    def end_talk(self, other: Any, before: Relation | None, *, is_nested: bool) -> None:
+        """Be done with a chat; `before` is what there was before it, where that is to be again."""
+        if not is_nested:
+            self._partners.discard(other)
+        if before is not None:
+            before.restore(other, self._histories, self._counters, self._replies_to)
 
     # -- Counting automatic replies ------------------------------------------------------------------------------
 
@@ -296,11 +371,14 @@ class ResponsiveAgent:
         """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed."""
         if not is_overridden(self, "generate_reply"):
             return await self.choose_reply(None, sender)
-        self._chosen = None
-        given = await call_hook(self, "generate_reply", sender=sender)
-        chosen = cast(Reply | None, self._chosen)
-        if chosen is not None and chosen.to_classic() == given:
-            return chosen  # the override passes on what the chain chose, which knows why and from whom
+        chosen: list[Reply] = []
+        token = _chosen.set(chosen)
+        try:
+            given = await call_hook(self, "generate_reply", sender=sender)
+        finally:
+            _chosen.reset(token)
+        if chosen and chosen[-1].to_classic() == given:
+            return chosen[-1]  # the override passes on what the chain chose, which knows why and from whom
         return Reply.from_classic(True, given)
 
     async def choose_reply(self, talk: Talk | None, sender: Any, exclude: Iterable[Any] = ()) -> Reply:
@@ -351,8 +429,9 @@ class ResponsiveAgent:
         if messages is None and sender is None:
             raise InvalidMessageError("Cannot generate a reply: neither messages nor a sender is given. Give one.")
         talk = Talk.from_dicts(messages) if messages is not None else None
-        self._chosen = await self.choose_reply(talk, sender, exclude or ())
-        return self._chosen.to_classic()
+        reply = await self.choose_reply(talk, sender, exclude or ())
+        _chosen.get([]).append(reply)
+        return reply.to_classic()
 
     generate_reply, a_generate_reply = faces(_generate_reply)
 
@@ -388,12 +467,9 @@ class ResponsiveAgent:
         """
         _check_agent(recipient)
         limits = Limits(max_turns, termination, budget)
-        for one, other in ((self, recipient), (recipient, self)):
-            one.expect(other)
-            if clear_history:
-                one.clear_history(other)
         message = await call_hook(self, "generate_init_message", **context)
-        return await self._hold(recipient, message, limits, request_reply=None, silent=silent)
+        opening = Opening(clear_history=clear_history, expects_replies=True)
+        return await self._hold(recipient, message, limits, opening, silent=silent)
 
     initiate_chat, a_initiate_chat = faces(_initiate_chat)
 
@@ -406,21 +482,29 @@ class ResponsiveAgent:
         anything is remembered.
         """
         _check_agent(recipient)
-        return await self._hold(recipient, message, Limits(), request_reply=request_reply, silent=silent)
+        return await self._hold(recipient, message, Limits(), Opening(request_reply), silent=silent)
 
     send, a_send = faces(_send)
 
     async def _hold(
-        self, recipient: Any, message: Any, limits: Limits, *, request_reply: bool | None, silent: bool
+        self, recipient: Any, message: Any, limits: Limits, opening: Opening, *, silent: bool
     ) -> ChatResult:
         first = Reply(True, await _prepared(message, recipient))
         parent = await ThisRun()
-        run = await open_run(self.log_with(recipient), silent=silent, budget=limits.budget)
-        if request_reply or (request_reply is None and recipient.replies_to(self)):
-            speakers = [recipient, self] if self.replies_to(recipient) and limits.max_turns != 1 else [recipient]
-            check_people(speakers, run)
-        talk = TurnLoop(run, limits, silent=silent).talk(self, recipient, first, request_reply)
-        return await hold_chat(self, recipient, talk, run, parent.chat if parent.depth else None)
+        log = None if opening.clear_history else self.log_with(recipient)
+        run = await open_run(log, silent=silent, budget=limits.budget)
+        check_people(self._speakers(recipient, opening, limits), run)
+        with self.in_chat_with(recipient, run, opening) as run:
+            talk = TurnLoop(run, limits, silent=silent).talk(self, recipient, first, opening.request_reply)
+            return await hold_chat(self, recipient, talk, run, parent.chat if run.depth > 1 else None)
+
+    def _speakers(self, recipient: Any, opening: Opening, limits: Limits) -> list[Any]:
+        """Those who will certainly have to say something."""
+        answers = opening.expects_replies or opening.request_reply
+        if not answers and (opening.request_reply is False or not recipient.replies_to(self)):
+            return []
+        goes_on = (opening.expects_replies or self.replies_to(recipient)) and limits.max_turns != 1
+        return [recipient, self] if goes_on else [recipient]
 
     async def _receive(
         self, message: Any, sender: Any, request_reply: bool | None = None, silent: bool = False
@@ -431,14 +515,15 @@ class ResponsiveAgent:
         parent = await ThisRun()
         run = await open_run(self.log_with(sender), silent=silent, budget=None)
 
-        async def talk() -> Any:
+        async def talk(run: Run) -> Any:
             await self.attach(run, sender)
             await sender.attach(run, self)
             keys = run.log.key_of(sender), run.log.key_of(self)
             await Emit(MessageSent(run.chat, *keys, prepared, silent=silent, held_by="recipient"))
             return await TurnLoop(run, Limits(), silent=silent).go_on(sender, self, first, request_reply)
 
-        return await hold_chat(sender, self, talk(), run, parent.chat if parent.depth else None)
+        with sender.in_chat_with(self, run, Opening(request_reply)) as run:
+            return await hold_chat(sender, self, talk(run), run, parent.chat if run.depth > 1 else None)
 
     receive, a_receive = faces(_receive)
 
@@ -525,6 +610,8 @@ class ResponsiveAgent:
     ) -> tuple[bool, Any]:
         """Answer code with the result of running it. `config` may replace the agent's `code_execution_config`."""
         other = CodeConfig.from_classic(config) if config is not None else None
+        if other is not None and self.code_config is not None:
+            other = replace(other, policy=other.strictest(self.code_config.policy))
         talk = Talk.from_dicts(messages) if messages is not None else self._histories.get(sender) or Talk()
         reply = await reply_functions.reply_by_code(self, talk, sender, other)
         return reply.final, reply.to_classic()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from jupyter_agents.display.bundle import CUT_REMARKS, end_bundle
+from jupyter_agents.display.markdown import clean
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
@@ -26,6 +28,8 @@ from jupyter_agents.events import (
 from jupyter_agents.messages import Message
 
 _RULE = "-" * 80 + "\n"
+_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*)?|\r|[\ud800-\udbff])\Z")
+"""The end of a piece whose meaning the next piece decides."""
 
 
 def _to_stdout(text: str) -> None:
@@ -36,6 +40,9 @@ def _to_stdout(text: str) -> None:
 @dataclass
 class TextListener:
     """Writes what happens as text. With `stream`, replies are written as they come, and once only.
+
+    Control characters and what else steers a terminal are taken out: words of a model must not conceal or move what
+    stands around them.
 
     >>> listener = TextListener(print)
     >>> listener(Entry(0, MessageSent(0, "user", "assistant", Message("hello"))))
@@ -53,6 +60,7 @@ class TextListener:
     _tools: dict[str, str] = field(default_factory=dict, repr=False)
     _asked: ModelAsked | None = field(default=None, repr=False)
     _streamed: str = field(default="", repr=False)
+    _held: str = field(default="", repr=False)
     _skipped: HumanAnswered | None = field(default=None, repr=False)
     _blocks: int = field(default=0, repr=False)
 
@@ -97,7 +105,10 @@ class TextListener:
         """Write what nobody said, on a line of its own."""
         if text:
             self._break_off()
-            self.write(text)
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        self.write(clean(text))
 
     # -- People: the classic framework says when nobody answered
 
@@ -121,11 +132,13 @@ class TextListener:
         if event.origin != "human":
             self._say(self._auto_reply(event.chat, event.sender))
         is_written = bool(self._streamed) and self._streamed == message.text and self._speaker() == event.sender
-        if not is_written:
+        if is_written:
+            self._let_go()
+        else:
             self._break_off()
-            self.write(f"{event.sender} (to {event.recipient}):\n\n")
-        said = "" if is_written else self._said(message)
-        self.write(said + "\n" + "".join(_after(message)) + "\n" + _RULE)
+            self._put(f"{event.sender} (to {event.recipient}):\n\n")
+            self._put(self._said(message))
+        self._put("\n" + "".join(_after(message)) + "\n" + _RULE)
         self._asked, self._streamed, self._blocks = None, "", 0
 
     def _said(self, message: Message) -> str:
@@ -145,9 +158,20 @@ class TextListener:
             return
         if not self._streamed:
             speaker = self._speaker() or delta.agent
-            self.write(f"{speaker}{self._listener_of(speaker)}:\n\n")
+            self._put(f"{speaker}{self._listener_of(speaker)}:\n\n")
         self._streamed += delta.text
-        self.write(delta.text)
+        text = self._held + delta.text
+        unfinished = _UNFINISHED.search(text, max(text.rfind("\x1b"), 0))
+        end = unfinished.start() if unfinished else len(text)
+        self._held = text[end:]
+        if text[:end]:
+            self._put(text[:end])
+
+    def _let_go(self) -> None:
+        """Write what was held back for a next piece, which has not come."""
+        held, self._held = self._held, ""
+        if held:
+            self._put(held)
 
     def _speaker(self) -> str:
         return self._asked.agent if self._asked else ""
@@ -159,8 +183,9 @@ class TextListener:
     def _break_off(self) -> None:
         """End what was streamed and did not become the message: an attempt that failed, or no message at all."""
         if self._streamed:
+            self._let_go()
             self._streamed = ""
-            self.write("\n\n" + _RULE)
+            self._put("\n\n" + _RULE)
 
 
 def _response(name: str, content: str) -> str:

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +38,10 @@ _AWAIT_NEEDS_LOOP = (
     "The block was not run: it uses top-level `await`, which a synchronous chat cannot run inside a notebook. "
     "Write it without `await`; or, to run it, start the chat with `await agent.a_initiate_chat(…)`."
 )
+_AWAIT_NOT_ALLOWED = (
+    "The block was not run: it uses top-level `await`, which is not available in a background chat. Write it without "
+    "`await`; or run the coroutine with `asyncio.run` in a thread, and join the thread."
+)
 _UNFINISHED = "The block was not run: its closing fence is missing, so it may have been cut off. Send it again, whole."
 _UNENCODABLE = "The block was not run: it holds lone surrogates, which are not text. Send it again without them."
 _turnstile = Turnstile()
@@ -47,8 +52,10 @@ class LiveExecutor:
 
     `shell` is an IPython shell; by default that of this kernel or terminal, and in a plain script one that is made
     when it is first needed and works on the variables of `__main__`. `work_dir` is where `# filename:` blocks are
-    saved, and the working directory while a block runs; it is made if needed. `timeout` is in seconds. Without
-    `allow_input`, a call of `input()` is an error that the model reads. `max_text` and `max_page` are the most
+    saved, and the working directory while a block runs; it is made if needed, and a relative one is meant from the
+    directory that is current now. `timeout` is in seconds. Without `allow_input`, a call of `input()` is an error that
+    the model reads. Without `allow_await`, a block with top-level `await` is refused: for chats beside which other
+    cells run, whose output a block that awaits would take for its own. `max_text` and `max_page` are the most
     characters of output that the model and the notebook get of one block.
 
     >>> from jupyter_agents.drive import drive
@@ -64,6 +71,7 @@ class LiveExecutor:
         work_dir: str | os.PathLike[str] | None = None,
         timeout: float | None = None,
         allow_input: bool = False,
+        allow_await: bool = True,
         max_text: int = MAX_TEXT,
         max_page: int = MAX_PAGE,
     ) -> None:
@@ -71,9 +79,10 @@ class LiveExecutor:
             raise ConfigurationError(
                 f"Cannot limit code to timeout={timeout!r}: it is a number of seconds above 0. Use None for no limit."
             )
-        self.work_dir = work_dir
+        self.work_dir = None if work_dir is None else os.path.abspath(work_dir)
         self.timeout = timeout
         self.allow_input = allow_input
+        self.allow_await = allow_await
         self.max_text = max_text
         self.max_page = max_page
         self._shell = shell
@@ -97,28 +106,30 @@ class LiveExecutor:
         refusal = _refusal(block, is_known=magic is not None)
         if refusal:
             return ExecutionResult.refused(refusal)
-        saved = None
-        if block.filename:
-            try:
-                saved = save_code(self._made_work_dir(), block.filename, block.code)
-            except UnsafePathError as error:
-                return ExecutionResult.refused(str(error))
-        if block.is_python:
-            return await _RunPython(self, block.code)
-        if block.language in SHELL:
-            return await _RunScript(self, block.code, block.language)
-        if magic:
-            return await _RunPython(self, f"%%{magic}\n{block.code}")
-        return ExecutionResult(0, f"Saved to {saved}.")
+        result = ExecutionResult(0)
+        for step in self._steps(block, magic):
+            result = await step
+            if not result.ok:
+                break
+        return result
 
-    def _made_work_dir(self) -> str | os.PathLike[str] | None:
+    def _steps(self, block: CodeBlock, magic: str | None) -> Iterator[Step[ExecutionResult]]:
+        if block.filename:
+            yield _Save(self, block.filename, block.code)
+        if block.is_python:
+            yield _RunPython(self, block.code)
+        elif block.language in SHELL:
+            yield _RunScript(self, block.code, block.language)
+        elif magic:
+            yield _RunPython(self, f"%%{magic}\n{block.code}")
+
+    def _made_work_dir(self) -> str | None:
         if self.work_dir is not None:
             try:
                 os.makedirs(self.work_dir, exist_ok=True)
             except OSError as error:
                 raise ConfigurationError(
-                    f"Cannot use work_dir={os.fspath(self.work_dir)!r}: {error.strerror}. "
-                    "Name a directory that can be made."
+                    f"Cannot use work_dir={self.work_dir!r}: {error.strerror}. Name a directory that can be made."
                 ) from error
         return self.work_dir
 
@@ -171,11 +182,13 @@ class _Block:
         self.capture.is_stopped = lambda: self.stopper.has_stopped
         self.snapshot = Snapshot(self.shell)
         self.started = time.monotonic()
+        self._is_alone = True
         self._stack = ExitStack()
 
     def __enter__(self) -> _Block:
         with ExitStack() as stack:
-            stack.callback(self.snapshot.restore)
+            stack.callback(lambda: self.snapshot.restore(is_alone=self._is_alone))
+            stack.enter_context(self._noticing_cells())
             directory = self.executor._made_work_dir()
             if directory is not None:
                 os.chdir(directory)
@@ -189,6 +202,21 @@ class _Block:
         with self._stack:
             if self.stopper.timed_out:
                 self.capture.say(f"The block timed out after {self.executor.timeout:g} s.")
+
+    @contextmanager
+    def _noticing_cells(self) -> Iterator[None]:
+        """Notice when a cell that this block has not started runs while it awaits."""
+        events = self.shell.events
+
+        def begins() -> None:
+            self._is_alone = self._is_alone and _turnstile.is_inside()
+
+        events.register("pre_execute", begins)
+        try:
+            yield
+        finally:
+            with suppress(ValueError):  # the block may have removed it
+                events.unregister("pre_execute", begins)
 
     def run(self) -> int:
         """Run it as IPython does; its exit code."""
@@ -280,6 +308,30 @@ def _exit_code(error: BaseException) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class _Save(Step[ExecutionResult]):
+    """Save a block as a file. Not while another block has the working directory changed."""
+
+    executor: LiveExecutor
+    filename: str
+    code: str
+
+    def perform(self) -> ExecutionResult:
+        with _turnstile.hold():
+            return self._save()
+
+    async def a_perform(self) -> ExecutionResult:
+        async with _turnstile.a_hold():
+            return self._save()
+
+    def _save(self) -> ExecutionResult:
+        try:
+            saved = save_code(self.executor._made_work_dir(), self.filename, self.code)
+        except UnsafePathError as error:
+            return ExecutionResult.refused(str(error))
+        return ExecutionResult(0, f"Saved to {saved}.")
+
+
+@dataclass(frozen=True, slots=True)
 class _RunPython(Step[ExecutionResult]):
     """Run Python in the live kernel."""
 
@@ -288,6 +340,8 @@ class _RunPython(Step[ExecutionResult]):
 
     def perform(self) -> ExecutionResult:
         transformed = self._awaiting()
+        if transformed is not None and not self.executor.allow_await:
+            return ExecutionResult.refused(_AWAIT_NOT_ALLOWED)
         if transformed is not None and _is_loop_running():
             return ExecutionResult.refused(_AWAIT_NEEDS_LOOP)
         with _turnstile.hold():
@@ -298,17 +352,19 @@ class _RunPython(Step[ExecutionResult]):
     async def a_perform(self) -> ExecutionResult:
         async with _turnstile.a_hold():
             transformed = self._awaiting()
+            if transformed is not None and not self.executor.allow_await:
+                return ExecutionResult.refused(_AWAIT_NOT_ALLOWED)
             with _Block(self.executor, self.code) as block:
                 exit_code = block.run() if transformed is None else await block.a_run(transformed)
             return block.result(exit_code)
 
     def _awaiting(self) -> str | None:
-        """The code as Python, when it has top-level `await` in it."""
-        if "await" not in self.code and "async" not in self.code:
-            return None
+        """The code as Python, when it has top-level `await` in it; an input transformer (`%%agentchat`) may add it."""
         shell = self.executor.shell
         try:
             transformed = str(shell.transform_cell(self.code))
+            if "await" not in transformed and "async" not in transformed:
+                return None
             return transformed if shell.should_run_async(self.code, transformed_cell=transformed) else None
         except (Exception, RecursionError):  # noqa: BLE001 - run_cell will say what is wrong with the code
             return None

@@ -1,7 +1,8 @@
 """What code in the live kernel can break for the cells after it, taken before a block and put back afterwards.
 
 The variables that a block makes or changes are the product and stay. What belongs to the session is put back: the
-standard streams, hooks, signal handlers, built-in names, the working directory, `_`, `In` and `Out`.
+standard streams, hooks, signal handlers, built-in names, the working directory, `_`, `In` and `Out`. What a cell changes by
+running (its number, `_`, the history, the working directory) is left alone when another cell ran in the meantime.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _PARTS_OF_SHELL = (
     "display_pub", "displayhook", "display_trap", "builtin_trap", "display_formatter", "events", "compile",
     "history_manager", "payload_manager", "input_transformer_manager", "prefilter_manager", "magics_manager",
     "InteractiveTB", "SyntaxTB", "CustomTB", "custom_exceptions", "user_module", "user_ns", "user_ns_hidden",
-    "execution_count",
 )  # fmt: skip
 _PARTS_OF_HOOK = ("_", "__", "___", "exec_result")
 _NAMES = (
-    "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh", "In", "Out",
+    "_ih", "_oh", "_dh", "In", "Out",
     "get_ipython", "exit", "quit", "open", "__name__", "__builtins__", "__builtin__",
 )  # fmt: skip
+_NAMES_OF_CELLS = ("_", "__", "___", "_i", "_ii", "_iii")
 _MISSING = object()
 
 
@@ -38,40 +39,30 @@ class Snapshot:
         self._shell = shell
         self._overrides = {name: value for name, value in vars(shell).items() if _is_method(shell, name)}
         self._parts = {name: getattr(shell, name, _MISSING) for name in _PARTS_OF_SHELL}
-        self._hook = {name: getattr(shell.displayhook, name, _MISSING) for name in _PARTS_OF_HOOK}
         self._names = {name: shell.user_ns.get(name, _MISSING) for name in _NAMES}
         self._flags = getattr(shell.compile, "flags", None)
-        self._payloads = list(shell.payload_manager.read_payload())
-        self._history = _History(shell)
+        self._cells = _Cells(shell)
 
     def restore_builtins(self) -> None:
         """Put the built-in names back: the first thing to do, for all code needs them."""
         self._process.restore_builtins()
 
-    def restore(self) -> None:
-        """Put everything back. What cannot be put back does not keep the rest from it."""
-        self._process.restore()
+    def restore(self, *, is_alone: bool = True) -> None:
+        """Put everything back. What cannot be put back does not keep the rest from it.
+
+        Unless the block `is_alone`, another cell has run since: what cells change by running is newer than this.
+        """
+        self._process.restore(directory=is_alone)
         shell = self._shell
         for name in [name for name in vars(shell) if _is_method(shell, name) and name not in self._overrides]:
             delattr(shell, name)
         vars(shell).update(self._overrides)
-        for owner, parts in ((shell, self._parts), (self._parts["displayhook"], self._hook)):
-            for name, value in parts.items():
-                if value is not _MISSING and getattr(owner, name, _MISSING) is not value:
-                    setattr(owner, name, value)
+        _set_parts(shell, self._parts)
         if self._flags is not None:
             shell.compile.flags = self._flags
-        if shell.payload_manager.read_payload() != self._payloads:
-            shell.payload_manager._payload = self._payloads  # clear_payload() would drop the user's own as well
-        self._history.restore(shell)
-        self._restore_names(shell.user_ns)
-
-    def _restore_names(self, namespace: dict[str, Any]) -> None:
-        for name, value in self._names.items():
-            if value is _MISSING:
-                namespace.pop(name, None)
-            else:
-                namespace[name] = value
+        _set_names(shell.user_ns, self._names)
+        if is_alone:
+            self._cells.restore(shell)
 
 
 class _Process:
@@ -91,7 +82,7 @@ class _Process:
             if now.get(name, _MISSING) is not value:
                 now[name] = value
 
-    def restore(self) -> None:
+    def restore(self, *, directory: bool) -> None:
         self.restore_builtins()
         for name, value in self._sys.items():
             setattr(sys, name, value)
@@ -100,9 +91,28 @@ class _Process:
         for number, handler in self._handlers.items():
             if handler is not None:  # one that C code has installed cannot be put back from here
                 signal.signal(number, handler)
-        if self._directory is not None and _current_directory() != self._directory:
+        if directory and self._directory is not None and _current_directory() != self._directory:
             with contextlib.suppress(OSError):
                 os.chdir(self._directory)
+
+
+class _Cells:
+    """What every cell changes by running."""
+
+    def __init__(self, shell: Any) -> None:
+        self._count = {"execution_count": shell.execution_count}
+        self._hook = {name: getattr(shell.displayhook, name, _MISSING) for name in _PARTS_OF_HOOK}
+        self._names = {name: shell.user_ns.get(name, _MISSING) for name in _NAMES_OF_CELLS}
+        self._payloads = list(shell.payload_manager.read_payload())
+        self._history = _History(shell)
+
+    def restore(self, shell: Any) -> None:
+        _set_parts(shell, self._count)
+        _set_parts(shell.displayhook, self._hook)
+        if shell.payload_manager.read_payload() != self._payloads:
+            shell.payload_manager._payload = self._payloads  # clear_payload() would drop the user's own as well
+        self._history.restore(shell)
+        _set_names(shell.user_ns, self._names)
 
 
 class _History:
@@ -126,6 +136,20 @@ class _History:
         now.clear()
         now.update(self._outputs)
         namespace.update({f"_{number}": value for number, value in self._outputs.items()})
+
+
+def _set_parts(owner: Any, parts: dict[str, Any]) -> None:
+    for name, value in parts.items():
+        if value is not _MISSING and getattr(owner, name, _MISSING) is not value:
+            setattr(owner, name, value)
+
+
+def _set_names(namespace: dict[str, Any], names: dict[str, Any]) -> None:
+    for name, value in names.items():
+        if value is _MISSING:
+            namespace.pop(name, None)
+        else:
+            namespace[name] = value
 
 
 def _is_method(shell: Any, name: str) -> bool:

@@ -31,6 +31,10 @@ class Turnstile:
         self._lock = threading.Lock()
         self._holder: _Holder | None = None
 
+    def is_inside(self) -> bool:
+        """Whether this code was started by the block that runs now."""
+        return self._holder is not None and self._holder is _inside.get()
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Wait for the turn, blocking the thread.

@@ -6,14 +6,16 @@ prompt shows the exact text, only the very words for it run anything, and everyt
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
+from types import FrameType
 from typing import Any
 
 from jupyter_agents.code_blocks import CodeBlock, show_exact
@@ -56,17 +58,71 @@ class StdinHuman:
 def can_ask() -> bool:
     """Whether `input()` reaches a person: the front end of this request answers prompts, or stdin is a terminal.
 
-    nbclient, nbconvert, nbval and papermill say of their requests that they do not answer.
+    nbclient, nbconvert, nbval and papermill say of their requests that they do not answer. Nobody answers in the name
+    of a cell that has ended, as the prompts of a background chat would be.
     """
+    return _why_not() is None
+
+
+def _why_not() -> str | None:
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     kernel = getattr(shell, "kernel", None)
     if kernel is not None:
-        return bool(getattr(kernel, "_allow_stdin", False))
+        if not getattr(kernel, "_allow_stdin", False):
+            return _NO_PROMPTS
+        return None if _is_cell_running(kernel) else _CELL_ENDED
+    with suppress(ValueError):  # stdin is closed
+        if sys.stdin is not None and sys.stdin.isatty():
+            return None
+    return _NO_PROMPTS
+
+
+_NO_PROMPTS = "this session cannot answer prompts (nbconvert, nbval or a script without a terminal?)"
+_CELL_ENDED = "the cell that began this has ended, and front ends answer prompts of a running cell only"
+
+
+# -- The cell that asks ------------------------------------------------------------------------------------------
+
+
+def _is_cell_running(kernel: Any) -> bool:
+    """Whether the request in whose name this code runs is a cell that has not ended.
+
+    A task that outlives its cell keeps the request of it. ipykernel goes on to allow prompts when a cell has ended,
+    and has no record of the requests under way that a click on a widget would not overwrite: only its frames tell.
+    """
     try:
-        return sys.stdin is not None and sys.stdin.isatty()
-    except ValueError:  # it is closed
+        ours = _id_of(kernel.get_parent("shell"))
+    except LookupError:  # a thread without a request (ipykernel 7.0)
         return False
+    frames = [*_frames_of_threads(), *_frames_of_tasks(kernel)]
+    cells = [frame.f_locals.get("parent") for frame in frames if frame.f_code.co_name == "execute_request"]
+    return ours is not None and any(_id_of(cell) == ours for cell in cells)
+
+
+def _id_of(request: Any) -> Any:
+    return request.get("header", {}).get("msg_id") if isinstance(request, dict) else None
+
+
+def _frames_of_threads() -> Iterator[FrameType]:
+    for top in sys._current_frames().values():
+        frame: FrameType | None = top
+        while frame is not None:
+            yield frame
+            frame = frame.f_back
+
+
+def _frames_of_tasks(kernel: Any) -> Iterator[FrameType]:
+    """The frames of what awaits, on the loop of the kernel and on that of this thread."""
+    loops = {getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)}
+    with suppress(RuntimeError):
+        loops.add(asyncio.get_running_loop())
+    for loop in loops - {None}:
+        for task in asyncio.all_tasks(loop):
+            awaits: Any = task.get_coro()
+            while (frame := getattr(awaits, "cr_frame", None)) is not None:
+                yield frame
+                awaits = awaits.cr_await
 
 
 def read_approval(words: str) -> Answer:
@@ -127,10 +183,9 @@ class Line(Step[str]):
 
     def perform(self) -> str:
         """See `Step`."""
-        if not can_ask():
-            raise NoHumanError(
-                _nobody("this session cannot answer prompts (nbconvert, nbval or a script without a terminal?)")
-            )
+        reason = _why_not()
+        if reason is not None:
+            raise NoHumanError(_nobody(reason))
         try:
             with _interruptible():
                 return input(self.prompt)

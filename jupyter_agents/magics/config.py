@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from traitlets import Any as AnyTrait
-from traitlets import Enum, Int, Unicode
+from traitlets import Enum, Int, Unicode, default
 from traitlets.config import Configurable
 
 from jupyter_agents.session import Settings, current_session
@@ -40,6 +40,11 @@ class JupyterAgents(Configurable):
         for name in self._names:
             setattr(self._settings, name, getattr(self, name))
         self.observe(self._changed, self._names)
+
+    @default("code_policy")
+    def _default_code_policy(self) -> str | None:
+        """What the session says: the environment may have set it."""
+        return self._settings.code_policy
 
     def _changed(self, change: dict[str, Any]) -> None:
         setattr(self._settings, change["name"], change["new"])

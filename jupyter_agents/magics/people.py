@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from jupyter_agents.agents.adjustments import adjusting
+from jupyter_agents.agents.adjustments import adjusting, adjustment_of
 from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.model_config import ModelConfig
@@ -120,25 +119,29 @@ def _named(name: str, known: Mapping[str, ResponsiveAgent], pair: DefaultPair) -
 
 @contextmanager
 def adjusted(
-    initiator: ResponsiveAgent, recipient: ResponsiveAgent, *, human: str | None, policy: str | None, model: str | None
+    initiator: ResponsiveAgent,
+    recipient: ResponsiveAgent,
+    *,
+    human: str | None,
+    policy: CodePolicy | None,
+    own_policy: CodePolicy | None,
+    model: str | None,
 ) -> Iterator[None]:
-    """Change two agents for the time of a chat, as the options of the cell say."""
+    """Change the agents for the time of a chat, as the options of the cell say.
+
+    `policy` holds for everybody who runs code, `own_policy` for the initiator where there is none for everybody. A
+    chat within a chat cannot loosen what holds there.
+    """
+    outer = adjustment_of(None).policy
+    if policy is not None and outer is not None:
+        policy = CodeConfig(policy=policy).strictest(outer)
     with (
-        adjusting(initiator, human_input_mode=human, code_config=_with_policy(initiator, policy)),
+        adjusting(None, policy=policy),
+        adjusting(initiator, human_input_mode=human, policy=own_policy),
         adjusting(recipient, model_config=_with_model(recipient, model)),
     ):
         yield
 
 
-def _with_policy(agent: ResponsiveAgent, policy: Any) -> CodeConfig | None:
-    if policy is None or agent.code_config is None:  # an agent that runs no code is not made to
-        return None
-    return replace(agent.code_config, policy=policy)
-
-
 def _with_model(agent: ResponsiveAgent, model: str | None) -> ModelConfig | None:
-    if model is None:
-        return None
-    config = agent.llm_config
-    given = {key: value for key, value in config.items() if key != "config_list"} if isinstance(config, dict) else {}
-    return ModelConfig.from_classic(given | {"model": model})
+    return None if model is None else agent.model_config.renamed(model)

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,7 @@ from jupyter_agents.errors import (
 )
 from jupyter_agents.events import Waiting
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
+from jupyter_agents.models.masking import kind_of, shown
 
 CONNECTION_KEYS = frozenset(
     """api_key api_type api_version azure_ad_token_provider azure_deployment azure_endpoint base_url default_headers
@@ -78,13 +80,14 @@ def model_from_config(llm_config: Mapping[str, Any] | str | Model | None = None)
         return llm_config
     if not isinstance(llm_config, Mapping):
         raise ConfigurationError(
-            f"Cannot use llm_config {llm_config!r}: a dictionary, a model name or a Model is accepted. Pass one of them."
+            f"Cannot use llm_config {kind_of(llm_config)}: a dictionary, a model name or a Model is accepted. "
+            "Pass one of them; a list of configs goes in {'config_list': […]}."
         )
     shared = {key: value for key, value in llm_config.items() if key != "config_list"}
     configs = llm_config.get("config_list")
     if configs is None:
         return _one_model(shared)
-    merged = [shared | dict(config) for config in _checked_list(configs)]
+    merged = [shared | dict(config) for config in checked_list(configs)]
     models = [_one_model(_in_a_hurry(config)) for config in merged[:-1]] + [_one_model(merged[-1])]
     return models[0] if len(models) == 1 else FallbackModel(models)
 
@@ -107,7 +110,17 @@ def check_configured(model: Model) -> None:
         check()
 
 
-def _checked_list(configs: Any) -> Sequence[Mapping[str, Any]]:
+def is_configured(model: Model) -> bool:
+    """Whether `model` could be asked, as far as it knows."""
+    try:
+        check_configured(model)
+    except ConfigurationError:
+        return False
+    return True
+
+
+def checked_list(configs: Any) -> Sequence[Mapping[str, Any]]:
+    """The configs of a config list: at least one. Raises `ConfigurationError` for anything else."""
     if isinstance(configs, Mapping | str) or not isinstance(configs, Iterable):
         raise ConfigurationError(
             f"Cannot use config_list of type {type(configs).__name__}: a list of dictionaries is accepted. "
@@ -138,7 +151,7 @@ def _one_model(config: Mapping[str, Any]) -> Model:
     settings: dict[str, Any] = {}
     for key, value in config.items():
         if not isinstance(key, str):
-            raise ConfigurationError(f"Cannot use the key {key!r} in llm_config: keys are texts. Correct it.")
+            raise ConfigurationError(f"Cannot use a key {kind_of(key)} in llm_config: keys are texts. Correct it.")
         if key not in IGNORED_KEYS:
             settings[_ALIASES.get(key, key)] = value if callable(value) else copy.deepcopy(value)
     return OpenAIModel(**{key: value for key, value in settings.items() if value is not None})
@@ -147,7 +160,7 @@ def _one_model(config: Mapping[str, Any]) -> Model:
 def _given_model(model: Any, config: Mapping[str, Any]) -> Model:
     if not isinstance(model, Model):
         raise ConfigurationError(
-            f"Cannot use {model!r} as the model: a name or an object with a complete() method is accepted. Pass one."
+            f"Cannot use a model {kind_of(model)}: a name or an object with a complete() method is accepted. Pass one."
         )
     not_sent = {"model", *IGNORED_KEYS, *CONNECTION_KEYS, *_ALIASES}
     options = {key: value for key, value in config.items() if key not in not_sent}
@@ -162,7 +175,13 @@ class WithOptions:
         self._options = options
 
     def __repr__(self) -> str:
-        return f"WithOptions({self._model!r}, {dict(self._options)!r})"
+        return f"WithOptions({self._model!r}, {shown(self._options)!r})"
+
+    def renamed(self, name: str) -> Model:
+        """The same with another model at the same endpoint."""
+        from jupyter_agents.models.named import named_model
+
+        return WithOptions(named_model(name, self._model), self._options)
 
     def check_configured(self) -> None:
         """Raise `ModelNotConfiguredError` if a call could not be sent."""
@@ -188,6 +207,12 @@ class FallbackModel:
 
     def __repr__(self) -> str:
         return f"FallbackModel({list(self.models)!r})"
+
+    def renamed(self, name: str) -> Model:
+        """A model of this name at the endpoint of the first."""
+        from jupyter_agents.models.named import named_model
+
+        return named_model(name, self.models[0])
 
     def check_configured(self) -> None:
         """Raise `ModelNotConfiguredError` if no call could be sent to any of them."""
@@ -250,6 +275,11 @@ def config_list_from_json(
 
     `file_location` is the folder of the file. `filter_dict` is as for `filter_config`.
     """
+    if not isinstance(env_or_file, str) or env_or_file.lstrip().startswith(("[", "{")):
+        raise ConfigurationError(
+            f"Cannot read a config list: the first argument is {'JSON' if isinstance(env_or_file, str) else kind_of(env_or_file)} and not a name. Give the name "
+            "of an environment variable or of a file; a list that you have already goes into 'config_list' as it is."
+        )
     text = os.environ.get(env_or_file)
     where = f"the environment variable {env_or_file}"
     path = Path(file_location or "") / env_or_file if text is None else _path_in(text)
@@ -261,22 +291,30 @@ def config_list_from_json(
         raise ConfigurationError(
             f"Cannot read a config list from {where}: it is not JSON ({error}). Write a list of dictionaries there."
         ) from None
-    return filter_config([dict(config) for config in _checked_list(configs)], filter_dict)
+    return filter_config([dict(config) for config in checked_list(configs)], filter_dict)
+
+
+_LIKE_A_NAME = re.compile(r"[A-Za-z_]\w{0,99}|[\w./\\-]+\.json")
+"""What an error may show as the name of a variable or a file. Anything else may be a key."""
 
 
 def _path_in(text: str) -> Path | None:
     """The file that a variable names, if it names one."""
     is_json = len(text) > 4096 or text.lstrip().startswith(("[", "{"))
-    return None if is_json or not Path(text).is_file() else Path(text)
+    try:
+        return Path(text) if not is_json and Path(text).is_file() else None
+    except (OSError, ValueError):  # no name of a file can be so long, or hold these characters
+        return None
 
 
 def _read(path: Path, name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
+        called = repr(name) if _LIKE_A_NAME.fullmatch(name) else "of this name"
         raise ConfigurationError(
-            f"Cannot read a config list: there is no environment variable {name!r}, and {str(path)!r} cannot be read "
-            f"({type(error).__name__}). Set one or write the other."
+            f"Cannot read a config list: there is no environment variable {called}, and no such file can be read in "
+            f"{str(path.parent)!r} ({type(error).__name__}). Set one or write the other."
         ) from None
 
 

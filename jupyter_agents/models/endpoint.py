@@ -13,6 +13,7 @@ from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
 
 OPENAI_URL = "https://api.openai.com/v1"
 _NO_KEY = "not-needed"
+_SHORTEST_HIDDEN = 6
 
 
 class Secret:
@@ -32,8 +33,13 @@ class Secret:
         return self._value
 
     def hide_in(self, text: str) -> str:
-        """`text` without the key, for words that came from a server."""
-        return text.replace(self._value, "***") if len(self._value) >= 6 else text
+        """`text` without the key, for words that came from a server; nor is there the beginning of it, before a `…`."""
+        if len(self._value) < _SHORTEST_HIDDEN:
+            return text
+        text = text.replace(self._value, "***")
+        for length in range(len(self._value) - 1, _SHORTEST_HIDDEN - 1, -1):
+            text = text.replace(f"{self._value[:length]}…", "***…")
+        return text
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -101,6 +107,13 @@ class Endpoint:
         """Where it is, for a person: host and port, without what may be secret in the address."""
         return host_of(self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL)
 
+    def hide_in(self, text: str) -> str:
+        """`text` without what opens the door: the key, and whatever the headers and the query carry."""
+        carried = [word for _, value in (*self.headers, *self.query) for word in (value, *value.split())]
+        for secret in (self.api_key, *map(Secret, carried)):
+            text = secret.hide_in(text) if secret else text
+        return text
+
     @property
     def is_local(self) -> bool:
         """Whether plain HTTP on this machine reaches it: no proxy, no certificates."""
@@ -142,8 +155,9 @@ def checked_url(url: str) -> str:
     """`url` if it is the address of a server. Raises `ConfigurationError` if not."""
     parts = _split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
+        what = "names no host" if parts.scheme in ("http", "https") else "does not begin with http:// or https://"
         raise ConfigurationError(
-            f"Cannot use base_url {url!r}: an address like 'http://127.0.0.1:11434/v1' is accepted. Correct it."
+            f"Cannot use base_url: it {what}. An address like 'http://127.0.0.1:11434/v1' is accepted. Correct it."
         )
     return url
 
@@ -173,8 +187,9 @@ def _split(url: str) -> Any:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
+    except (ValueError, AttributeError, TypeError):  # whose words would show the address, and there may be a key in it
         raise ConfigurationError(
-            f"Cannot use an address: {error}. An address like 'http://127.0.0.1:11434/v1' is accepted. Correct it."
+            "Cannot use base_url: its host or its port is none. An address like 'http://127.0.0.1:11434/v1' is "
+            "accepted. Correct it."
         ) from None
     return parts

@@ -21,16 +21,22 @@ class LocalServer:
     name: str
     models: tuple[str, ...]
 
+    def offers(self, model: str) -> bool:
+        """Whether it has a model of this name, which Ollama calls `NAME:latest`."""
+        return model in self.models or f"{model}:latest" in self.models
 
-def find_local_server(timeout: float = 0.3, ports: dict[int, str] | None = None) -> LocalServer | None:
-    """The first server found, or `None`. Each port is given `timeout` seconds; proxies are not asked.
+
+def find_local_server(
+    timeout: float = 0.3, ports: dict[int, str] | None = None, *, model: str | None = None
+) -> LocalServer | None:
+    """The first server found (that offers `model`), or `None`. Each port is given `timeout` seconds; no proxy is asked.
 
     What listens there counts only if it answers `/v1/models` as the API has it and offers a model.
     """
     for port, name in (USUAL_PORTS if ports is None else ports).items():
-        models = _models_at(port, timeout)
-        if models:
-            return LocalServer(f"http://127.0.0.1:{port}/v1", name, models)
+        server = LocalServer(f"http://127.0.0.1:{port}/v1", name, _models_at(port, timeout))
+        if server.models and (model is None or server.offers(model)):
+            return server
     return None
 
 

@@ -6,7 +6,6 @@ grows with every message of the history: messages go out in wire form, and the e
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import email.utils
 import functools
@@ -15,7 +14,6 @@ import json
 import math
 import os
 import random
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,11 +31,12 @@ from jupyter_agents.events import Delta, Waiting
 from jupyter_agents.messages import Usage, scrub
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.endpoint import Endpoint, Secret, checked_url, pairs, to_secret
+from jupyter_agents.models.masking import kind_of, shown
 from jupyter_agents.models.refusals import Refusal
 from jupyter_agents.models.stream import ReplyStream, parse_body
 from jupyter_agents.models.transport import (
-    Answer,
     Close,
+    Incoming,
     Patience,
     Read,
     a_http_client,
@@ -114,7 +113,7 @@ class OpenAIModel:
         )
 
     def __repr__(self) -> str:
-        options = "".join(f", {key}={value!r}" for key, value in self._options.items())
+        options = "".join(f", {key}={value!r}" for key, value in shown(self._options).items())
         return f"OpenAIModel({self.name!r}, {self._endpoint.host!r}{options})"
 
     @property
@@ -131,34 +130,31 @@ class OpenAIModel:
         """Raise `ModelNotConfiguredError` if a call could not be sent."""
         self._endpoint.resolve()
 
-    def warm(self) -> None:
-        """Begin, in a thread, what the first call would wait for: the SDK and the certificates take a second to load."""
-        threading.Thread(target=self._load, name="jupyter-agents-warm", daemon=True).start()
-
-    def _load(self) -> None:
-        import openai  # noqa: F401 - to have it loaded is what is wanted
-
-        with contextlib.suppress(ConfigurationError):
-            _client(self._endpoint.resolve())
+    def renamed(self, name: str) -> OpenAIModel:
+        """The same with another model at the same endpoint. With Azure, the name is that of the deployment."""
+        other = copy.copy(self)
+        other.model, other._endpoint = name, replace(self._endpoint, deployment=None)
+        return other
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request. Text is told as it comes."""
-        patience = Patience(self.timeout, self.idle_timeout)
-        sent, answer = await self._open(request, patience)
+        endpoint, patience = self._endpoint.resolve(), Patience(self.timeout, self.idle_timeout)
+        sent, answer = await self._open(request, endpoint, patience)
         try:
             reply = await (_receive_body(answer) if "json" in answer.content_type else _receive_stream(answer))
-        except BaseException:
+        except BaseException as error:
             answer.abandon()
+            if isinstance(error, ModelError):
+                error.args = (endpoint.hide_in(str(error)),)
             raise
         return reply if reply.usage else replace(reply, usage=_estimate(sent, reply))
 
-    async def _open(self, request: ModelRequest, patience: Patience) -> tuple[int, Answer]:
+    async def _open(self, request: ModelRequest, endpoint: Endpoint, patience: Patience) -> tuple[int, Incoming]:
         """The size of what was sent and the answer to it, after as many tries as are allowed."""
-        endpoint = self._endpoint.resolve()
         for attempt in itertools.count():
             body, path = self._encode(request, endpoint)
             outcome = await Open(endpoint, path, body, patience, self.source)
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, Incoming):
                 return len(body), outcome
             if outcome.is_about_usage and self._asks_usage:
                 self._asks_usage = False
@@ -194,13 +190,15 @@ def _kind(api_type: str | None, azure_endpoint: str | None) -> Any:
 
 def _positive(seconds: Any, what: str) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise ConfigurationError(f"Cannot use {what} {seconds!r}: a number of seconds above 0 is accepted. Correct it.")
+        said = seconds if isinstance(seconds, int | float) else kind_of(seconds)
+        raise ConfigurationError(f"Cannot use {what} {said}: a number of seconds above 0 is accepted. Correct it.")
     return float(seconds)
 
 
 def _count(value: Any, what: str) -> int:
     if type(value) is not int or value < 0:
-        raise ConfigurationError(f"Cannot use {what} {value!r}: a whole number, 0 or more, is accepted. Correct it.")
+        said = value if isinstance(value, int | float) else kind_of(value)
+        raise ConfigurationError(f"Cannot use {what} {said}: a whole number, 0 or more, is accepted. Correct it.")
     return value
 
 
@@ -221,7 +219,7 @@ def _to_json(body: Mapping[str, Any]) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{value!r} is a {type(value).__name__}")
+    raise TypeError(f"an object of type {type(value).__name__}")
 
 
 def _estimate(sent: int, reply: ModelReply) -> Usage:
@@ -233,7 +231,7 @@ def _estimate(sent: int, reply: ModelReply) -> Usage:
 # -- Receiving --------------------------------------------------------------------------------------------------
 
 
-async def _receive_stream(answer: Answer) -> ModelReply:
+async def _receive_stream(answer: Incoming) -> ModelReply:
     """The reply, told as it comes. Once it is finished, nothing that happens to the connection matters."""
     stream, read = ReplyStream(answer.source), Read(answer)
     try:
@@ -252,7 +250,7 @@ async def _receive_stream(answer: Answer) -> ModelReply:
     return stream.finish()
 
 
-async def _receive_body(answer: Answer) -> ModelReply:
+async def _receive_body(answer: Incoming) -> ModelReply:
     pieces, read = [], Read(answer)
     while piece := await read:
         pieces.append(piece)
@@ -288,7 +286,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Open(Step["Answer | Failure"]):
+class Open(Step["Incoming | Failure"]):
     """Send a request; the answer, once its headers have come."""
 
     endpoint: Endpoint
@@ -297,7 +295,7 @@ class Open(Step["Answer | Failure"]):
     patience: Patience
     source: str
 
-    def perform(self) -> Answer | Failure:
+    def perform(self) -> Incoming | Failure:
         """Send it from this thread."""
         be_patient(self.patience)
         try:
@@ -309,7 +307,7 @@ class Open(Step["Answer | Failure"]):
             be_patient(None)
         return self._checked(response)
 
-    async def a_perform(self) -> Answer | Failure:
+    async def a_perform(self) -> Incoming | Failure:
         """Send it from the running loop."""
         be_patient(self.patience)
         try:
@@ -329,8 +327,8 @@ class Open(Step["Answer | Failure"]):
         options = {"timeout": timeout, "max_retries": 0, "follow_redirects": False}
         return {"cast_to": httpx2.Response, "content": self.body, "options": options, "stream": True}
 
-    def _checked(self, response: Any) -> Answer | Failure:
-        answer = Answer(response, self.patience, self.source)
+    def _checked(self, response: Any) -> Incoming | Failure:
+        answer = Incoming(response, self.patience, self.source)
         kind = answer.content_type
         if kind in ("", "text/event-stream", "text/plain", "application/octet-stream") or "json" in kind:
             return answer
@@ -395,7 +393,7 @@ class Open(Step["Answer | Failure"]):
         )
 
     def _hidden(self, text: str) -> str:
-        return self.endpoint.api_key.hide_in(text) if self.endpoint.api_key else text
+        return self.endpoint.hide_in(text)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

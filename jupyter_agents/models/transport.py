@@ -266,7 +266,7 @@ if hasattr(os, "register_at_fork"):
 # -- Reading ----------------------------------------------------------------------------------------------------
 
 
-class Answer:
+class Incoming:
     """A response whose body is still to be read."""
 
     __slots__ = ("headers", "patience", "response", "source")
@@ -334,7 +334,7 @@ class Read(Step[bytes]):
 
     __slots__ = ("_answer", "_pieces")
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Incoming) -> None:
         self._answer = answer
         self._pieces: Any = None
 
@@ -381,7 +381,7 @@ class Close(Step[None]):
 
     __slots__ = ("_answer",)
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Incoming) -> None:
         self._answer = answer
 
     def perform(self) -> None:

@@ -1,0 +1,89 @@
+"""Configs that can be shown: which values of an `llm_config` are for a page, and which stay hidden.
+
+A list of what may be shown, not of what may not: a key has many names (`api_key`, a header, a field of `extra_body`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_HIDDEN = "***"
+
+_SHOWN_KEYS = frozenset(
+    """api_type api_version azure_deployment cache_seed deployment_id engine frequency_penalty idle_timeout logprobs
+    max_completion_tokens max_retries max_tokens model n parallel_tool_calls presence_penalty reasoning_effort
+    request_timeout seed service_tier store stream temperature timeout top_k top_logprobs top_p verbosity""".split()
+)
+_ADDRESSES = frozenset({"api_base", "azure_endpoint", "base_url"})
+
+
+class MaskedConfig(dict[str, Any]):
+    """A config, as a dictionary with all its values, which shows only the harmless ones.
+
+    >>> MaskedConfig({"model": "gpt-4.1", "api_key": "sk-secret", "temperature": 0})
+    {'model': 'gpt-4.1', 'api_key': '***', 'temperature': 0}
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__({key: masked(value) if key == "config_list" else value for key, value in config.items()})
+
+    def __repr__(self) -> str:
+        return repr(shown(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MaskedConfig, (dict(self),)
+
+
+def masked(value: Any) -> Any:
+    """What a setting holds, such that its `repr` shows no key: configs are masked, anything else is what it is."""
+    if isinstance(value, list | tuple):
+        return [masked(one) for one in value]
+    return value if isinstance(value, MaskedConfig) or not isinstance(value, Mapping) else MaskedConfig(value)
+
+
+def shown(config: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A config for a person: values that may be secret are replaced."""
+    return {key: _shown_value(key, value) for key, value in config.items()}
+
+
+def kind_of(value: Any) -> str:
+    """What a wrong value is, for an error that must not show it: its type, and the keys where it has some.
+
+    >>> kind_of([{"model": "m", "api_key": "sk-secret"}])
+    'of type list (with a dict of model, api_key)'
+    """
+    inner = value
+    if isinstance(value, list | tuple):
+        inner = next((one for one in value if isinstance(one, Mapping)), None)
+    kind = f"of type {type(value).__name__}"
+    if not isinstance(inner, Mapping) or not inner:
+        return kind
+    keys = ", ".join(str(key) if key in _KNOWN_KEYS else _HIDDEN for key in inner)
+    return f"{kind} (with {keys})" if inner is value else f"{kind} (with a {type(inner).__name__} of {keys})"
+
+
+_KNOWN_KEYS = _SHOWN_KEYS | _ADDRESSES | {"api_key", "config_list", "default_headers", "extra_body", "extra_headers"}
+
+
+def _shown_value(key: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if key == "config_list" and isinstance(value, Iterable) and not isinstance(value, str | Mapping):
+        return [shown(one) if isinstance(one, Mapping) else _HIDDEN for one in value]
+    if key == "model" and hasattr(value, "complete"):
+        return value
+    if key in _ADDRESSES and isinstance(value, str):
+        return _address(value)
+    return value if key in _SHOWN_KEYS and isinstance(value, str | int | float) else _HIDDEN
+
+
+def _address(url: str) -> str:
+    """An address without user, password and query, any of which may be a key."""
+    from jupyter_agents.errors import ConfigurationError
+    from jupyter_agents.models.endpoint import checked_url, host_of
+
+    try:
+        return f"{checked_url(url).partition(':')[0]}://{host_of(url)}"
+    except ConfigurationError:
+        return _HIDDEN
