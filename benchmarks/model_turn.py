@@ -78,7 +78,9 @@ def serve(pipe: Any) -> None:
 
 def check_calls(counted: Mapping[str, int], expected: Mapping[str, int]) -> None:
     """Fail if a contender made more or fewer calls than it was told to: it did other work than the rest."""
-    wrong = {path: counted.get(path, 0) for path in counted | expected if counted.get(path, 0) != expected.get(path)}
+    wrong = {
+        path: counted.get(path, 0) for path in {**counted, **expected} if counted.get(path, 0) != expected.get(path)
+    }
     assert not wrong, f"the server counted {wrong} where {expected} was due"
 
 
@@ -224,7 +226,8 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=9)
     options.add_argument("--json", type=Path, help="write the results to this file as well")
     given = options.parse_args()
-    results, expected = {}, {}
+    results: dict[str, Row] = {}
+    expected: dict[str, int] = {}
     with counting_server() as (url, counts):
         for size in HISTORIES:
             ways = contenders(url, "m", history(size))

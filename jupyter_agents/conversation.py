@@ -102,7 +102,8 @@ class ChatResult:
     def __repr__(self) -> str:
         facts = [_count(len(self), "message"), f"ended by {self.ended_by}", _count(self.model_calls, "model call")]
         tokens = self.usage.total_tokens
-        return f"<ChatResult: {', '.join(facts)}{f', {tokens:,} tokens' if tokens is not None else ''}>"
+        about = " (estimated)" if self.usage.estimated else ""
+        return f"<ChatResult: {', '.join(facts)}{f', {tokens:,} tokens{about}' if tokens is not None else ''}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from jupyter_agents.session import current_session

@@ -11,6 +11,7 @@ import contextvars
 import inspect
 import os
 import signal
+import sys
 import threading
 import time
 import types
@@ -147,7 +148,8 @@ async def a_drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> 
     An interrupt cancels: it is raised as `ChatCancelled`, since a `KeyboardInterrupt` that leaves a task ends the loop,
     and in a kernel the kernel with it.
     """
-    with _driving(coroutine, run) as here, _heartbeat(asyncio.get_running_loop()):
+    loop = asyncio.get_running_loop()
+    with _driving(coroutine, run) as here, _heartbeat(loop), _cancelling(loop):
         try:
             return await _steps(coroutine, here)
         except KeyboardInterrupt as stop:
@@ -205,6 +207,28 @@ def _heartbeat(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         yield
     finally:
         beating = False
+
+
+@contextmanager
+def _cancelling(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let an interrupt cancel this task where it would be raised in the loop itself, as in a terminal's IPython.
+
+    A kernel and `asyncio.run` have a handler of their own for it.
+    """
+    task = asyncio.current_task()
+    is_main = threading.current_thread() is threading.main_thread()
+    if task is None or not is_main or "ipykernel" in sys.modules:
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _throwable(error: BaseException) -> BaseException:

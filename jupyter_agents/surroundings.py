@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jupyter_agents.executors.base import Executor
     from jupyter_agents.human.base import HumanInput
     from jupyter_agents.journal.recording import Recording
+    from jupyter_agents.journal.takes import Takes
     from jupyter_agents.models.base import Model
 
 REPLAY_VARIABLE = "JUPYTER_AGENTS_REPLAY"
@@ -160,27 +161,41 @@ def check_models(agents: Iterable[Any], session: Session) -> None:
 # -- The recording -----------------------------------------------------------------------------------------------
 
 
-def open_recording(mode: ReplayMode, path: str | None) -> Recording | None:
+def open_recording(mode: ReplayMode, path: str | None, *, is_option: bool = False) -> Recording | None:
     """The recording of this notebook, or `None` when nothing is recorded or replayed.
 
     `JUPYTER_AGENTS_REPLAY` in the environment goes before `mode`, so that a whole notebook can be run live, replayed
-    or recorded without a change to it; `off` switches recordings off.
+    or recorded without a change to it. `off` is about settings only: a mode that is an option of a cell stays.
+
+    Chats of one session that begin with the same words are kept apart. A cell that runs again replaces what it
+    recorded before, and replays what is its own.
     """
-    mode = _mode_of_environment() or mode
+    told = _mode_of_environment()
+    if told is not None and not (told == "off" and is_option):
+        mode = told
     if mode == "off":
         return None
     file = Path(path or _default_path()).absolute()
-    return _opened(mode, str(file), _occasion(mode, file))
+    version = file.stat().st_mtime_ns if mode != "record" and file.exists() else None
+    return _opened(mode, str(file), version, running_cell())
 
 
-def _occasion(mode: ReplayMode, file: Path) -> int | None:
-    """What lets a recording be opened anew: that another cell records, or that the file to replay has changed.
+def running_cell() -> tuple[str, str] | None:
+    """The cell that runs and which of its executions this is; `None` outside of IPython.
 
-    A cell that is recorded again replaces what it recorded before; equal beginnings within one cell are kept apart.
+    Front ends that edit notebooks give their cells ids. Whoever sends none runs each cell once, from top to bottom. In
+    a terminal a cell is known by its text.
     """
-    if mode == "record":
-        return getattr(running_shell(), "execution_count", None)
-    return file.stat().st_mtime_ns if file.exists() else None
+    shell = running_shell()
+    if shell is None:
+        return None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        texts = shell.history_manager.input_hist_raw
+        return str(texts[-1] if texts else ""), str(shell.execution_count)
+    request = kernel.get_parent()
+    execution = str(request.get("header", {}).get("msg_id", ""))
+    return str(request.get("metadata", {}).get("cellId") or execution), execution
 
 
 _MODES = get_args(ReplayMode)
@@ -199,13 +214,22 @@ def _default_path() -> Path:
     return Path("recordings") / f"{Path(notebook).stem}.jsonl"
 
 
-@functools.cache
-def _opened(mode: ReplayMode, path: str, occasion: int | None) -> Recording:
+@functools.lru_cache(maxsize=16)  # chats of one run of a cell share it; older ones hold what they need themselves
+def _opened(mode: ReplayMode, path: str, version: int | None, cell: tuple[str, str] | None) -> Recording:
     from jupyter_agents.journal.recording import Recording
 
+    takes = _takes(path, None if cell else mode).of_run(*(cell or ()))
     if mode == "record":
-        return Recording.open(path, "record")
-    return Recording.open(path, "replay", kinds="all" if mode == "all" else "model")
+        return Recording.open(path, "record", takes=takes)
+    return Recording.open(path, "replay", kinds="all" if mode == "all" else "model", takes=takes)
+
+
+@functools.cache
+def _takes(path: str, mode: ReplayMode | None) -> Takes:
+    """The takes of a recording; what cells replay and record counts together, what scripts do does not."""
+    from jupyter_agents.journal.takes import Takes
+
+    return Takes()
 
 
 __all__ = [
@@ -217,5 +241,6 @@ __all__ = [
     "make_listeners",
     "make_session",
     "open_recording",
+    "running_cell",
     "running_shell",
 ]

@@ -174,7 +174,7 @@ def test_inference_keyword_is_a_type_error_when_the_agent_is_no_assistant(kind):
         ({"name": ""}, "Cannot name an agent ''"),
         ({"name": 3}, "Cannot name an agent 3"),
         ({"human_input_mode": "SOMETIMES"}, "human_input_mode='SOMETIMES'.*ALWAYS, TERMINATE, NEVER"),
-        ({"llm_config": 3}, "llm_config=3"),
+        ({"llm_config": 3}, "llm_config of type int"),
         ({"code_execution_config": 3}, "code_execution_config=3"),
         ({"code_execution_config": {"workdir": "x"}}, "'workdir'.*work_dir"),
         ({"code_execution_config": {"use_docker": True}}, "use_docker.*isolated executor"),

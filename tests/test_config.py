@@ -111,6 +111,15 @@ def test_a_model_is_asked_with_options_when_the_config_has_some():
     assert model.requests[0].options == {"temperature": 0, "n": 1}
 
 
+def test_words_are_written_by_hand_when_those_of_all_models_are():
+    scripted, real = ScriptedModel(["a"]), OpenAIModel("m")
+
+    assert model_from_config({"model": scripted, "temperature": 0}).scripted
+    assert FallbackModel([scripted, scripted]).scripted
+    assert not FallbackModel([scripted, real]).scripted
+    assert not model_from_config({"model": real, "temperature": 0}).scripted
+
+
 def test_a_name_is_a_model_when_it_is_the_config():
     assert model_from_config("gpt-9").name == "gpt-9"
     assert model_from_config(None).name
@@ -126,12 +135,12 @@ def test_no_key_is_needed_when_the_model_is_only_made():
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (5, "Cannot use llm_config 5"),
+        (5, "Cannot use llm_config of type int"),
         ({"config_list": []}, "Cannot use config_list: it is empty"),
         ({"config_list": {"model": "a"}}, "Cannot use config_list of type dict"),
         ({"config_list": ["gpt-4"]}, "Cannot use config_list: it holds a str"),
-        ({"model": 5}, "Cannot use 5 as the model"),
-        ({1: 2}, "Cannot use the key 1"),
+        ({"model": 5}, "Cannot use a model of type int"),
+        ({1: 2}, "Cannot use a key of type int"),
     ],
 )
 def test_mistake_is_a_clear_error_when_the_config_is(config, said):

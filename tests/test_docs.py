@@ -50,3 +50,20 @@ def test_options_of_the_readme_are_those_of_the_magic():
 
     for option in set(re.findall(r"`?%%agentchat (--[\w-]+)", (ROOT / "README.md").read_text())):
         assert option in known
+
+
+def test_python_on_the_page_about_testing_runs(tmp_path, monkeypatch):
+    from jupyter_agents.code_blocks import find_code_blocks
+
+    monkeypatch.chdir(tmp_path)
+    blocks = [
+        block.code
+        for block in find_code_blocks((ROOT / "docs" / "testing.md").read_text())
+        if block.language == "python"
+    ]
+    namespace = {}
+
+    for code in blocks:
+        exec(compile(code, "docs/testing.md", "exec"), namespace)
+
+    assert len(blocks) >= 7

@@ -20,6 +20,7 @@ from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.errors import ConfigurationError, ExecutorError
 from jupyter_agents.executors.base import Executor
 from jupyter_agents.executors.live import LiveExecutor
+from jupyter_agents.executors.stopping import stop_running_block
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +249,32 @@ def test_block_of_another_language_is_saved_when_it_has_a_filename(run, tmp_path
 
     assert (result.exit_code, result.text) == (0, "Saved to page.html.")
     assert (tmp_path / "page.html").exists()
+
+
+def test_files_are_saved_in_the_same_place_when_a_block_has_another_directory(run, shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    executor = LiveExecutor(shell, work_dir="coding")
+    shell.user_ns["save"] = lambda: drive(executor.execute(CodeBlock("css", "/* filename: x.css */\na")))
+
+    result = drive(executor.execute(CodeBlock("python", "save().text")))
+
+    assert result.text == "'Saved to x.css.'"
+    assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")] == ["coding", "coding/x.css"]
+
+
+async def test_file_is_saved_only_when_no_other_block_has_the_directory_changed(a_run, shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+    first = asyncio.ensure_future(a_run("begun.set()\nawait done.wait()", work_dir="other"))
+    await begun.wait()
+    second = asyncio.ensure_future(a_run("/* filename: x.css */\na", "css"))
+    await asyncio.sleep(0)
+    done.set()
+
+    await asyncio.gather(first, second)
+
+    assert (tmp_path / "x.css").exists()
+    assert not (tmp_path / "other" / "x.css").exists()
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
@@ -524,7 +551,7 @@ def test_interrupt_of_a_person_ends_the_chat(run, shell, language, code):
 async def test_interrupt_of_a_person_ends_an_awaited_chat(a_run, code):
     timer = interrupt_soon()
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(asyncio.CancelledError):
         await a_run(code)
 
     timer.join()
@@ -548,6 +575,90 @@ async def test_block_that_awaits_is_refused_when_the_driver_cannot(run):
 
     assert result.status == "refused"
     assert "a_initiate_chat" in result.text
+
+
+@pytest.mark.parametrize(
+    "code", ["import asyncio\nawait asyncio.sleep(0)\nx = 'ran'", "async with None: x = 'ran'", "%%waits\nx = 'ran'"]
+)
+@pytest.mark.parametrize("awaited", [False, True])
+def test_block_that_awaits_is_refused_when_it_may_not(run, a_run, shell, waits, code, awaited):
+    shell.user_ns.pop("x", None)
+
+    result = asyncio.run(a_run(code, allow_await=False)) if awaited else run(code, allow_await=False)
+
+    assert (result.status, result.outputs) == ("refused", ())
+    assert "not available in a background chat" in result.text
+    assert "x" not in shell.user_ns
+    assert run("6 * 7", allow_await=False).text == "42"
+
+
+@pytest.fixture
+def waits(shell):
+    """An input transformer that makes of a cell `%%waits` one that awaits."""
+
+    def transform(lines):
+        return ["import asyncio\n", "await asyncio.sleep(0, 'waited')\n"] if lines[0] == "%%waits\n" else lines
+
+    shell.input_transformers_cleanup.append(transform)
+    yield
+    shell.input_transformers_cleanup.remove(transform)
+
+
+async def test_block_may_await_when_an_input_transformer_adds_the_await(a_run, run, waits):
+    assert (await a_run("%%waits\n")).text == "'waited'"
+    assert run("%%waits\n").status == "refused"
+
+
+@pytest.fixture
+async def during_a_block(a_run, shell):
+    """Run a cell of the user while a block awaits; what came of the block."""
+
+    async def during_a_block(cell):
+        shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+        task = asyncio.ensure_future(a_run("print('theirs')\nbegun.set()\nawait done.wait()\nprint('at last')"))
+        await begun.wait()
+        result = shell.run_cell(cell, store_history=True)
+        done.set()
+        return result, await task
+
+    return during_a_block
+
+
+async def test_cell_of_the_user_keeps_what_it_did_when_it_ran_while_a_block_awaited(
+    during_a_block, shell, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    count, inputs = shell.execution_count, len(shell.user_ns["In"])
+
+    await during_a_block("import os\nos.mkdir('new')\nos.chdir('new')\n'mine'")
+
+    assert shell.execution_count == count + 1
+    assert len(shell.user_ns["In"]) == inputs + 1
+    assert (shell.user_ns["Out"][count], shell.user_ns["_"]) == ("mine", "mine")
+    assert os.getcwd() == str(tmp_path / "new")
+
+
+async def test_model_does_not_get_what_a_cell_of_the_user_says_while_a_block_awaits(during_a_block, capsys):
+    cell = "import os, sys\nprint('mine')\nprint('mine', file=sys.stderr)\ndisplay('mine')\nos.getcwd()\n1/0"
+
+    _, result = await during_a_block(cell)
+
+    assert (result.exit_code, result.text) == (0, "theirs\nat last\n")
+    assert capsys.readouterr().out.count("mine") >= 2
+
+
+async def test_threads_of_a_block_belong_to_it_when_it_awaits(a_run):
+    code = "import asyncio, threading\nthreading.Thread(target=print, args=['said']).start()\nawait asyncio.sleep(0.01)"
+
+    assert (await a_run(code)).text == "said\n"
+
+
+async def test_nothing_listens_for_cells_when_a_block_has_ended(a_run, shell):
+    before = list(shell.events.callbacks["pre_execute"])
+
+    await a_run("import asyncio\nawait asyncio.sleep(0)")
+
+    assert shell.events.callbacks["pre_execute"] == before
 
 
 async def test_failure_after_an_await_is_told(a_run):
@@ -618,6 +729,45 @@ def test_blocks_of_two_threads_take_turns(run):
         thread.join()
 
     assert sorted(results) == ["a\na\n", "b\nb\n"]
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("while True: pass", "python"),
+        ("import time\nwhile True: time.sleep(0.01)", "python"),
+        ("try:\n    while True: pass\nexcept BaseException: pass", "python"),
+        ("import asyncio; await asyncio.sleep(20)", "python"),
+        ("sleep 20", "bash"),
+    ],
+)
+def test_block_of_another_thread_ends_when_it_is_told_to_stop(run, a_run, shell, code, language):
+    ended = []
+
+    def chat():
+        try:
+            ended.append(asyncio.run(a_run(code, language)) if "await" in code else run(code, language))
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            ended.append(error)
+
+    before = state(shell)
+    thread = threading.Thread(target=chat)
+    thread.start()
+
+    while not stop_running_block(thread.ident):
+        assert thread.is_alive()
+    thread.join(10)
+
+    assert isinstance(ended[0], KeyboardInterrupt | asyncio.CancelledError)
+    assert not stop_running_block(thread.ident)
+    assert state(shell) == before
+    assert run("6 * 7").text == "42"
+
+
+def test_block_is_left_alone_when_another_thread_is_meant(run, shell):
+    shell.user_ns["stop"] = lambda: stop_running_block(threading.get_ident() + 1)
+
+    assert run("stop()").text == "False"
 
 
 # -- A plain script -----------------------------------------------------------------------------------------------

@@ -60,6 +60,24 @@ def test_server_is_found_when_one_of_the_ports_answers(free_port):
     assert found == LocalServer(server.base_url, "Ollama", ("small", "large"))
 
 
+@pytest.mark.parametrize(
+    ("port", "name"), [(11434, "Ollama"), (1234, "LM Studio"), (8080, "llama.cpp"), (8000, "vLLM")]
+)
+def test_server_is_found_at_the_port_it_comes_with(monkeypatch, port, name):
+    real = socket.create_connection
+
+    def connect(address, *args, **options):
+        if address != ("127.0.0.1", port):
+            raise ConnectionRefusedError
+        return real(("127.0.0.1", port_of(server)), *args, **options)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with FakeOpenAIServer(models=["m"]) as server:
+        found = find_local_server()
+
+    assert found == LocalServer(f"http://127.0.0.1:{port}/v1", name, ("m",))
+
+
 def test_nothing_is_found_when_nobody_listens(free_port):
     assert find_local_server(ports={free_port: "Nobody"}) is None
 

@@ -7,6 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from jupyter_agents import AssistantAgent, UserProxyAgent
+from jupyter_agents.errors import ModelUnavailableError
 from jupyter_agents.magics import rewrite
 from jupyter_agents.session import current_session
 from jupyter_agents.testing import RecordingExecutor, ScriptedHuman, ScriptedModel
@@ -30,7 +31,6 @@ def shell(bare_shell):
     bare_shell.run_line_magic("load_ext", "jupyter_agents")
     yield bare_shell
     bare_shell.run_line_magic("unload_ext", "jupyter_agents")
-    bare_shell.config.pop("JupyterAgents", None)
     for name in set(bare_shell.user_ns) - before:
         del bare_shell.user_ns[name]
 
@@ -253,18 +253,116 @@ def test_magic_holds_the_chat_when_it_is_called_as_a_function(shell, model):
 def test_task_is_kept_and_then_the_result_when_in_the_background(shell, model):
     model("Hello.\nTERMINATE")
 
-    async def cell():
-        await shell.run_cell_async(
-            "%%agentchat --background\nHello", transformed_cell=shell.transform_cell("%%agentchat --background\nHello")
-        )
+    async def cells():
+        await run_async(shell, "%%agentchat --background --approve auto\nHello")
         task = shell.user_ns["_chat"]
         assert isinstance(task, asyncio.Task)
         return await task
 
-    result = asyncio.run(cell())
+    result = asyncio.run(cells())
 
     assert len(result) == 2
     assert shell.user_ns["_chat"] is result
+
+
+async def run_async(shell, cell):
+    return await shell.run_cell_async(cell, transformed_cell=shell.transform_cell(cell))
+
+
+def test_cell_fails_when_there_is_no_model_for_the_background(shell):
+    error = error_of(asyncio.run(run_async(shell, "%%agentchat --background --approve auto\nHello")))
+
+    assert "Set OPENAI_API_KEY" in str(error)
+    assert "_chat" not in shell.user_ns
+
+
+@pytest.mark.parametrize("raised", [ModelUnavailableError("Cannot reach it."), ZeroDivisionError("mine")])
+def test_later_error_is_one_line_when_in_the_background(shell, model, capsys, raised):
+    model(raised)
+
+    async def cells():
+        await run_async(shell, "%%agentchat --background --approve auto\nHello")
+        await asyncio.wait([shell.user_ns["_chat"]])
+
+    asyncio.run(cells())
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"The chat in the background has failed. {type(raised).__name__}: {raised}")
+    assert len(shell.user_ns["_chat"]) == 1  # what was said
+
+
+def test_newer_chat_is_kept_when_an_older_one_ends_in_the_background(shell, model):
+    model("Newer.\nTERMINATE", "Older.\nTERMINATE")
+
+    async def cells():
+        await run_async(shell, "%%agentchat --background --approve auto --into older\nHello")
+        task = shell.user_ns["_chat"]
+        shell.user_ns["_chat"] = "newer"
+        return await task
+
+    result = asyncio.run(cells())
+
+    assert shell.user_ns["_chat"] == "newer"
+    assert shell.user_ns["older"] is result
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", "'user' asks before code runs. Use --approve auto or deny."),
+        ("--approve ask", "'user' asks before code runs. Use --approve auto or deny."),
+        ("--approve auto --human always", "'user' has human_input_mode='ALWAYS'. Use --human never"),
+        ("--from me --to assistant --approve auto", "'me' has human_input_mode='TERMINATE'. Use --human never"),
+    ],
+)
+def test_chat_is_refused_when_it_may_ask_from_the_background(shell, run, model, options, said):
+    asked = model("Hello.")
+    me = UserProxyAgent("me", human_input_mode="TERMINATE")
+    if "me" in options.split():
+        shell.user_ns["me"] = me
+
+    error = error_of(run(f"%%agentchat --background {options}\nHello"))
+
+    assert said in str(error)
+    assert len(error._render_traceback_()) == 1
+    assert asked.calls == 0
+
+
+def test_code_does_not_await_when_in_the_background(shell, model):
+    wanted = []
+    executor = RecordingExecutor(lambda block: "42\n")
+    current_session().find_executor = lambda options: wanted.append(options.get("allow_await", True)) or executor
+    model(CODE, "42\nTERMINATE", CODE, "42\nTERMINATE")
+
+    async def cells():
+        await run_async(shell, "%%agentchat --background --approve auto\nHello")
+        await shell.user_ns["_chat"]
+        await run_async(shell, "%%agentchat --approve auto\nHello")
+
+    asyncio.run(cells())
+
+    assert set(wanted[: len(wanted) // 2]) == {False}
+    assert set(wanted[len(wanted) // 2 :]) == {True}
+
+
+def test_result_is_what_was_said_when_a_chat_in_the_background_is_interrupted(shell, model, capsys):
+    model(CODE)
+
+    def interrupt(block):
+        raise KeyboardInterrupt
+
+    interrupted = RecordingExecutor(interrupt)
+    current_session().find_executor = lambda options: interrupted
+
+    async def cells():
+        await run_async(shell, "%%agentchat --background --approve auto\nHello")
+        return await shell.user_ns["_chat"]
+
+    result = asyncio.run(cells())
+
+    assert str(result.ended_by) == "interrupt"
+    assert shell.user_ns["_chat"] is result
+    assert capsys.readouterr().err == ""
 
 
 def test_options_of_a_background_chat_are_its_own(shell, model):
@@ -273,10 +371,9 @@ def test_options_of_a_background_chat_are_its_own(shell, model):
     shell.user_ns["me"] = me
     human = person(lambda prompt: seen.append(me.human_input_mode) or "exit")
     model("Hello.\nTERMINATE")
-    cell = "%%agentchat --background --human always --approve deny\nHello"
 
     async def cells():
-        await shell.run_cell_async(cell, transformed_cell=shell.transform_cell(cell))
+        await run_async(shell, "%%agentchat --background --human always --approve deny\nHello")
         seen.append((me.human_input_mode, me.code_config.policy))
         await shell.user_ns["_chat"]
         seen.append((me.human_input_mode, me.code_config.policy))
@@ -285,6 +382,94 @@ def test_options_of_a_background_chat_are_its_own(shell, model):
 
     assert seen == [("NEVER", "auto"), "ALWAYS", ("NEVER", "auto")]
     assert len(human.prompts) == 1
+
+
+@pytest.mark.parametrize(("policy", "ran"), [("deny", 0), ("auto", 1)])
+def test_approve_holds_for_the_agent_that_is_spoken_to(shell, run, executor, policy, ran):
+    shell.user_ns["boss"] = AssistantAgent("boss", llm_config=ScriptedModel(["So be it.\nTERMINATE"]))
+    shell.user_ns["runner"] = UserProxyAgent("runner", human_input_mode="NEVER", code_execution_config={})
+
+    assert run(f"%%agentchat --from boss --to runner --approve {policy}\n{CODE}").success
+
+    assert len(executor.blocks) == ran
+    assert shell.user_ns["runner"].code_config.policy == "auto"
+
+
+def test_approve_holds_for_chats_within_the_chat(shell, run, executor):
+    boss = AssistantAgent("boss", llm_config=ScriptedModel(["TERMINATE"]))
+    runner = UserProxyAgent("runner", human_input_mode="NEVER", code_execution_config={})
+
+    async def delegate(recipient, messages, sender, config):
+        await boss.a_initiate_chat(runner, message=CODE)
+        return True, "Done.\nTERMINATE"
+
+    teller = AssistantAgent("teller", llm_config=False)
+    teller.register_auto_reply([lambda sender: True], delegate)
+    shell.user_ns["teller"] = teller
+
+    assert run("%%agentchat --approve deny\nHello").success
+
+    assert "not allowed here" in boss.chat_messages[runner][1]["content"]
+    assert executor.blocks == []
+
+
+def test_inner_chat_cannot_loosen_what_is_denied(shell, run, executor):
+    shell.user_ns["boss"] = AssistantAgent("boss", llm_config=ScriptedModel(["TERMINATE"]))
+    shell.user_ns["runner"] = UserProxyAgent("runner", human_input_mode="NEVER", code_execution_config={})
+    inner = f"%%agentchat --from boss --to runner --approve auto\n{CODE}"
+    shell.user_ns["teller"] = nesting(shell, inner)
+
+    assert run("%%agentchat --to teller --approve deny\nHello").success
+
+    assert len(shell.user_ns["boss"].chat_messages[shell.user_ns["runner"]]) > 1
+    assert executor.blocks == []
+
+
+def nesting(shell, cell):
+    """An agent whose reply runs a cell, as code of an agent does; the error of the cell ends the chat."""
+
+    async def reply(recipient, messages, sender, config):
+        result = await run_async(shell, cell)
+        result.raise_error()
+        return True, "Done.\nTERMINATE"
+
+    agent = AssistantAgent("teller", llm_config=False)
+    agent.register_auto_reply([lambda sender: True], reply)
+    return agent
+
+
+def test_inner_chat_is_not_shown_when_it_is_quiet(shell, run, model, capsys):
+    model("From inside.\nTERMINATE", "From inside.\nTERMINATE")
+    shell.user_ns["teller"] = nesting(shell, "%%agentchat --quiet --to assistant\nInner words")
+    shell.user_ns["louder"] = nesting(shell, "%%agentchat --to assistant\nInner words")
+
+    assert run("%%agentchat --to teller\nHello").success
+    quiet = capsys.readouterr().out
+    assert run("%%agentchat --to louder\nHello").success
+    loud = capsys.readouterr().out
+
+    assert "Done." in quiet
+    assert "From inside." not in quiet
+    assert "From inside." in loud
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--record", "Cannot use --record in a chat within a chat: the recording of the outer chat holds it too."),
+        ("--replay", "Cannot use --replay in a chat within a chat"),
+        ("--recording x.jsonl", "Cannot use --recording in a chat within a chat"),
+        ("--background", "Leave out --background"),
+    ],
+)
+def test_inner_chat_is_refused_when_it_cannot_have_an_option(shell, run, model, option, said):
+    model("Hello.")
+    shell.user_ns["teller"] = nesting(shell, f"%%agentchat {option} --to assistant\nInner words")
+
+    error = error_of(run("%%agentchat --to teller\nHello"))
+
+    assert said in str(error)
+    assert len(error._render_traceback_()) == 1
 
 
 def test_agent_that_runs_no_code_is_not_made_to_by_an_option(shell, run, model):
@@ -396,6 +581,30 @@ def test_cell_that_records_again_replaces_what_it_recorded(shell, run, model, ex
     assert shell.user_ns["_chat"].summary == "Second."
 
 
+def test_cells_with_the_same_opening_keep_their_words(shell, model, executor, folder):
+    model("First.\nTERMINATE", "Second.\nTERMINATE", "First again.\nTERMINATE")
+    cells = ["%%agentchat --record\nWhat is 6 times 7?", "%%agentchat --record --quiet\nWhat is 6 times 7?"]
+    for cell in (*cells, cells[0]):
+        assert shell.run_cell(cell, store_history=True).success
+
+    said = []
+    for cell in (*cells, cells[0], cells[1]):
+        assert shell.run_cell(cell.replace("--record", "--replay"), store_history=True).success
+        said.append(shell.user_ns["_chat"].summary)
+
+    assert said == ["First again.", "Second.", "First again.", "Second."]
+
+
+@pytest.mark.parametrize("option", ["--record", "--replay"])
+def test_option_of_a_cell_holds_when_the_environment_says_off(run, model, executor, folder, monkeypatch, option):
+    monkeypatch.setenv("JUPYTER_AGENTS_REPLAY", "off")
+    record(run, model, "Hello.\nTERMINATE")
+    if option == "--replay":
+        assert run("%%agentchat --replay\nWhat is 6 times 7?").success
+
+    assert (folder / "recordings" / "notebook.jsonl").exists()
+
+
 # -- Mistakes ----------------------------------------------------------------------------------------------------
 
 
@@ -477,8 +686,6 @@ def test_traceback_of_a_users_own_function_is_shown_in_full(shell, run):
 
 
 def test_what_was_said_is_kept_when_a_model_fails(shell, run, model):
-    from jupyter_agents.errors import ModelUnavailableError
-
     model("Hello.", ModelUnavailableError("Cannot reach it."))
     shell.user_ns["me"] = UserProxyAgent("me", human_input_mode="NEVER", default_auto_reply="go on")
 
@@ -532,6 +739,13 @@ def test_agents_are_listed_with_what_they_are(shell, run):
     assert "<td>Me</td>" in roster._repr_html_()
 
 
+def test_listing_shows_the_policy_that_holds(shell, run):
+    shell.user_ns["me"] = UserProxyAgent("me", human_input_mode="NEVER", code_execution_config={})
+    run("%config JupyterAgents.code_policy = 'deny'")
+
+    assert repr(run("%agents").result).splitlines()[1].split() == "me me UserProxyAgent – never deny –".split()
+
+
 def test_listing_says_how_to_begin_when_there_are_no_agents(run):
     roster = run("%agents").result
 
@@ -577,13 +791,74 @@ def test_magics_are_there_once_when_the_extension_is_loaded_twice(shell):
     assert len([one for one in shell.configurables if type(one).__name__ == "JupyterAgents"]) == 1
 
 
-def test_settings_come_from_the_configuration_file(shell):
-    shell.run_line_magic("unload_ext", "jupyter_agents")
-    shell.config.JupyterAgents.max_turns = 7
+@pytest.fixture
+def unloaded(bare_shell):
+    """A shell in which the extension is not loaded (yet)."""
+    yield bare_shell
+    bare_shell.run_line_magic("unload_ext", "jupyter_agents")
+    bare_shell.config.pop("JupyterAgents", None)
 
-    shell.run_line_magic("load_ext", "jupyter_agents")
+
+@pytest.mark.parametrize("before", [None, 7], ids=["nothing", "a setting"])
+def test_settings_are_as_they_were_when_the_extension_is_loaded_again(unloaded, before):
+    if before is not None:
+        unloaded.config.JupyterAgents.max_turns = before
+    unloaded.run_line_magic("load_ext", "jupyter_agents")
+    unloaded.run_cell("%config JupyterAgents.max_turns = 3")
+
+    unloaded.run_line_magic("unload_ext", "jupyter_agents")
+
+    assert dict.get(unloaded.config, "JupyterAgents") == (None if before is None else {"max_turns": before})
+    unloaded.run_line_magic("load_ext", "jupyter_agents")
+    assert current_session().settings.max_turns == (before or 30)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("cell", "agent"), ("cell", "agentchat"), ("line", "agents")])
+def test_magics_of_the_user_are_put_back_when_the_extension_is_unloaded(unloaded, kind, name):
+    def mine(*args):
+        return "mine"
+
+    magics = unloaded.magics_manager.magics[kind]
+    unloaded.register_magic_function(mine, kind, name)
+    unloaded.run_line_magic("load_ext", "jupyter_agents")
+    assert magics[name] is not mine
+
+    unloaded.run_line_magic("unload_ext", "jupyter_agents")
+
+    assert magics.pop(name) is mine
+
+
+def test_magic_that_the_user_has_defined_since_stays_when_the_extension_is_unloaded(unloaded):
+    def mine(line):
+        return "mine"
+
+    unloaded.run_line_magic("load_ext", "jupyter_agents")
+    unloaded.register_magic_function(mine, "line", "agents")
+
+    unloaded.run_line_magic("unload_ext", "jupyter_agents")
+
+    assert unloaded.magics_manager.magics["line"].pop("agents") is mine
+
+
+def test_settings_come_from_the_configuration_file(unloaded):
+    unloaded.config.JupyterAgents.max_turns = 7
+
+    unloaded.run_line_magic("load_ext", "jupyter_agents")
 
     assert current_session().settings.max_turns == 7
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ("%%agentchat --to a\n", "incomplete"),
+        ("%%agent critic\n", "incomplete"),
+        ("%%agentchat\nHello\n", "incomplete"),
+        ("%%agentchat\nHello\n\n", "complete"),
+    ],
+)
+def test_cell_is_complete_in_a_terminal_when_a_blank_line_ends_it(shell, typed, status):
+    assert shell.check_complete(typed)[0] == status
 
 
 def test_setting_takes_effect_at_once(run):

@@ -16,7 +16,7 @@ TEXT_TAGS = frozenset(
     "p h1 h2 h3 h4 h5 h6 em strong s del code pre a ul ol li blockquote hr br table thead tbody tr th td div small span".split()
 )
 STYLES = re.compile(r"(?:(?:margin|padding|border-radius|border-left|opacity|white-space|text-align):[\w\s.,%()#-]+;?"
-                    r"|background:(?:none|rgba\([\d.,]+\));?)*")  # fmt: skip
+                    r"|font-family:monospace;?|background:(?:none|rgba\([\d.,]+\));?)*")  # fmt: skip
 
 PAYLOADS = {
     "img-onerror": "<img src=x onerror=alert(1)>",

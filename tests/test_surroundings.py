@@ -1,12 +1,16 @@
 """Where we are: the model that is meant by default, the recording of the notebook, who shows a chat."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from jupyter_agents import surroundings
+from jupyter_agents.effects import Complete
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError, RecordingError
 from jupyter_agents.models import local
+from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.local import LocalServer
 from jupyter_agents.session import Session, Settings, current_session, set_session_maker, use_session
 from jupyter_agents.surroundings import check_models, find_model, make_listeners, make_session, open_recording
@@ -68,6 +72,7 @@ def test_error_says_what_to_do_when_there_is_no_model():
 
 
 def test_model_is_looked_for_again_when_a_setting_changes(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     session = make_session()
     session.settings.model = "gpt-one"
     first = session.find_model()
@@ -133,6 +138,95 @@ def test_environment_goes_before_the_mode_that_is_set(recording, monkeypatch, va
     assert (found and found.mode) == expected
 
 
+@pytest.mark.parametrize(
+    ("variable", "expected"), [("off", "replay"), ("record", "record"), ("all", "replay"), ("", "replay")]
+)
+def test_environment_switches_no_option_off_when_it_says_so(recording, monkeypatch, variable, expected):
+    monkeypatch.setenv("JUPYTER_AGENTS_REPLAY", variable)
+
+    assert open_recording("model", str(recording), is_option=True).mode == expected
+
+
+class Kernel:
+    """What a kernel says about the request that it handles."""
+
+    def __init__(self):
+        self.requests = 0
+        self.cell = None
+
+    def get_parent(self):
+        metadata = {} if self.cell is None else {"cellId": self.cell}
+        return {"metadata": metadata, "header": {"msg_id": str(self.requests)}}
+
+
+@pytest.fixture
+def hold(tmp_path, monkeypatch):
+    """Hold a chat in a cell that begins with the same words as every other; the model's reply."""
+    kernel = Kernel()
+    monkeypatch.setattr(surroundings, "running_shell", lambda: SimpleNamespace(kernel=kernel))
+    monkeypatch.setenv("JUPYTER_AGENTS_TRUST_DB", str(tmp_path / "trusted"))
+
+    def hold(cell, mode, *replies, in_same_run=False, file="talk.jsonl"):
+        kernel.cell, kernel.requests = cell, kernel.requests + (not in_same_run)
+        asked = Complete("ada", ScriptedModel([]), ModelRequest([{"role": "user", "content": "Hi"}]))
+        tape = open_recording(mode, str(tmp_path / file)).conversation()
+        for reply in replies:
+            tape.record(asked, ModelReply(reply), chat=0, agent="ada")
+        said = None if replies else tape.replay(asked, chat=0, agent="ada").content
+        tape.close()
+        return said
+
+    return hold
+
+
+def test_cells_with_equal_beginnings_are_kept_apart_when_they_record(hold):
+    hold("a", "record", "one")
+    hold("b", "record", "two")
+
+    assert [hold("a", "all"), hold("b", "all"), hold("a", "all"), hold("b", "all")] == ["one", "two", "one", "two"]
+
+
+@pytest.mark.parametrize(("again", "expected"), [("a", ["new", "two"]), ("b", ["one", "new"])])
+def test_cell_replaces_its_own_words_when_it_records_again(hold, tmp_path, again, expected):
+    hold("a", "record", "one")
+    hold("b", "record", "two")
+
+    hold(again, "record", "new")
+
+    assert [hold("b", "all"), hold("a", "all")] == expected[::-1]
+    shutil.copy(tmp_path / "talk.jsonl", tmp_path / "later.jsonl")  # as a later session finds it
+    assert [hold("a", "all", file="later.jsonl"), hold("b", "all", file="later.jsonl")] == expected
+
+
+def test_words_of_a_longer_run_are_gone_when_the_cell_records_fewer(hold, tmp_path):
+    hold("a", "record", "one")
+    hold("a", "record", "more", in_same_run=True)
+    hold("b", "record", "two")
+
+    hold("a", "record", "new")
+
+    shutil.copy(tmp_path / "talk.jsonl", tmp_path / "later.jsonl")  # as a later session finds it
+    for file in ("talk.jsonl", "later.jsonl"):
+        assert [hold("a", "all", file=file), hold("b", "all", file=file)] == ["new", "two"]
+
+
+def test_cell_keeps_its_place_when_it_is_replayed_and_then_recorded(hold):
+    hold("a", "record", "one")
+    hold("b", "record", "two")
+    hold("b", "all")
+
+    hold("b", "record", "new")
+
+    assert [hold("a", "all"), hold("b", "all")] == ["one", "new"]
+
+
+def test_cells_are_all_different_when_the_front_end_does_not_name_them(hold):
+    hold(None, "record", "one")
+    hold(None, "record", "two")
+
+    assert [hold(None, "all"), hold(None, "all"), hold(None, "all")] == ["one", "two", "one"]
+
+
 def test_environment_is_refused_when_it_makes_no_sense(monkeypatch):
     monkeypatch.setenv("JUPYTER_AGENTS_REPLAY", "yes")
 
@@ -190,3 +284,17 @@ def test_session_is_made_when_it_is_first_asked_for():
         assert len(made) == 1
     finally:
         set_session_maker(surroundings.make_session)
+
+
+@pytest.mark.parametrize(("variable", "policy"), [("auto", "auto"), (" Deny ", "deny"), ("", None)])
+def test_code_policy_is_that_of_the_environment_when_it_says_one(monkeypatch, variable, policy):
+    monkeypatch.setenv("JUPYTER_AGENTS_CODE_POLICY", variable)
+
+    assert make_session().settings.code_policy == policy
+
+
+def test_code_policy_of_the_environment_is_refused_when_there_is_no_such_policy(monkeypatch):
+    monkeypatch.setenv("JUPYTER_AGENTS_CODE_POLICY", "yes")
+
+    with pytest.raises(ConfigurationError, match="JUPYTER_AGENTS_CODE_POLICY='yes': it must be one of ask, auto, deny"):
+        make_session()

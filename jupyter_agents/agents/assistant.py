@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.models.base import Model
+from jupyter_agents.models.masking import kind_of
 from jupyter_agents.nearest import nearest
 from jupyter_agents.termination import HumanInputMode
 
@@ -94,8 +95,6 @@ def _merged(llm_config: Mapping[str, Any] | Model | bool | None, keywords: dict[
             + (f". Did you mean {guess!r}?" if guess else "")
         )
     if llm_config is not None and not isinstance(llm_config, Mapping):
-        from jupyter_agents.models.masking import kind_of
-
         raise TypeError(
             f"AssistantAgent() takes inference keywords only with a dictionary llm_config, not one {kind_of(llm_config)}"
         )

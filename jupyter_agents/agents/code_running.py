@@ -117,9 +117,22 @@ async def may_call(agent: ResponsiveAgent, name: str, arguments: str) -> str:
     return reason if approved is None else ""
 
 
+async def _say_foreign(agent: ResponsiveAgent, run: Run) -> None:
+    """Say once why a person is asked although the recording holds approvals."""
+    if run.tape is None or not run.tape.is_foreign or agent.warned_in is run.log:
+        return
+    agent.warned_in = run.log
+    text = (
+        "The recording was not made here, so what it approves does not count and you are asked. "
+        "To trust it, once you have looked at it: jupyter_agents.trust_recording(path)."
+    )
+    await Emit(Noted(run.chat, text, run.log.key_of(agent), "warning"))
+
+
 async def _ask_person(
     agent: ResponsiveAgent, block: CodeBlock, run: Run, question: str = "Run this code?"
 ) -> tuple[CodeBlock | None, str]:
+    await _say_foreign(agent, run)
     prompt = Prompt(question, "approval", agent.name, block=block)
     try:
         answer = await Ask(run.log.key_of(agent), prompt, agent.human)

@@ -7,12 +7,14 @@ A method of an agent is written once, as a coroutine that awaits effects. `faces
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Coroutine
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
-from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.drive import a_drive, current_run, drive
 from jupyter_agents.effects import CallTool
+from jupyter_agents.errors import JupyterAgentsError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,11 +26,17 @@ def faces(core: Core[P, T]) -> tuple[Callable[P, T], Core[P, T]]:
 
     @functools.wraps(core)
     def synchronous(*args: P.args, **kwargs: P.kwargs) -> T:
-        return drive(core(*args, **kwargs))
+        try:
+            return drive(core(*args, **kwargs))
+        except JupyterAgentsError as error:
+            raise _outside(error)  # noqa: B904 - the error keeps its own cause
 
     @functools.wraps(core)
     async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await a_drive(core(*args, **kwargs))
+        try:
+            return await a_drive(core(*args, **kwargs))
+        except JupyterAgentsError as error:
+            raise _outside(error)  # noqa: B904 - the error keeps its own cause
 
     face: Any
     for face, prefix in ((synchronous, ""), (asynchronous, "a_")):
@@ -36,6 +44,20 @@ def faces(core: Core[P, T]) -> tuple[Callable[P, T], Core[P, T]]:
         face.__name__, face.__qualname__ = name, core.__qualname__.replace(core.__name__, name)
         face.core = core  # how the core finds its way back from a face
     return synchronous, asynchronous
+
+
+def _outside(error: JupyterAgentsError) -> JupyterAgentsError:
+    """An error of ours as a caller sees it: its text says what to do, the frames of the drivers say nothing.
+
+    Within a chat it keeps them. The environment variable `JUPYTER_AGENTS_DEBUG` keeps them always.
+    """
+    if current_run.get() is not None or os.environ.get("JUPYTER_AGENTS_DEBUG"):
+        return error
+    behind: BaseException | None = error
+    while behind is not None:
+        behind.__traceback__ = None
+        behind = behind.__cause__ or behind.__context__
+    return error
 
 
 def core_of(function: Any) -> Core[..., Any] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
+from jupyter_agents.models.masking import MaskedConfig, kind_of
 
 
 class SessionModel:
@@ -63,7 +64,7 @@ class NamedModel(SessionModel):
         from jupyter_agents.session import current_session
 
         base = current_session().settings.model
-        told = copied(base), *(os.environ.get(name) for name in _ENVIRONMENT)
+        told = dict(base) if isinstance(base, Mapping) else base, *(os.environ.get(name) for name in _ENVIRONMENT)
         if self._found is None or self._found[0] != told:
             found = named_model(self.name, base, self._settings)
             if not is_configured(found):
@@ -96,15 +97,13 @@ class ModelConfig:
         if hasattr(config, "complete") and not isinstance(config, Mapping):
             return cls(config, _given={})
         if not isinstance(config, Mapping):
-            from jupyter_agents.models.masking import kind_of
-
             raise ConfigurationError(
                 f"Cannot use llm_config {kind_of(config)}: give a dictionary, a model, or False for none. "
                 "A name goes in {'model': …}, a list of configs in {'config_list': […]}."
             )
         from jupyter_agents.models.config import request_options
 
-        return cls(_model_of(config), request_options(config), copied(config))
+        return cls(_model_of(config), request_options(config), _copied(config))
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -116,17 +115,18 @@ class ModelConfig:
         from jupyter_agents.models.named import named_model
 
         given = {key: value for key, value in (self._given or {}).items() if key != "config_list"} | {"model": name}
-        if self.model is None:
-            return ModelConfig(NamedModel(name), {}, given)
-        is_session = isinstance(self.model, SessionModel) or not self._given
-        model = named_model(name, self.model if is_session else self._given)
+        model: Model
+        if isinstance(self.model, SessionModel):
+            model = self.model.renamed(name)
+        elif self.model is None or getattr(self.model, "scripted", False):  # which is nowhere
+            model = NamedModel(name)
+        else:
+            model = named_model(name, self._given or self.model)
         return ModelConfig(model, self._options, given)
 
     def to_classic(self) -> dict[str, Any] | bool:
         """The dictionary as it was given (a copy), or `False`. What is secret in it is not shown when it is printed."""
-        from jupyter_agents.models.masking import MaskedConfig
-
-        return False if self._given is None else MaskedConfig(copied(self._given))
+        return False if self._given is None else MaskedConfig(_copied(self._given))
 
 
 def _model_of(config: Mapping[str, Any]) -> Model:
@@ -136,13 +136,11 @@ def _model_of(config: Mapping[str, Any]) -> Model:
     if {"model", "config_list", *CONNECTION_KEYS}.isdisjoint(config):
         return SessionModel()
     model = model_from_config(config)  # whatever is wrong with it is said now
-    return NamedModel(config["model"], copied(config)) if is_bare(config) else model
+    return NamedModel(config["model"], _copied(config)) if is_bare(config) else model
 
 
-def copied(config: Any) -> Any:
+def _copied(config: Mapping[str, Any]) -> dict[str, Any]:
     """A deep copy in which models, clients and the like stay what they are."""
-    if not isinstance(config, Mapping):
-        return config
     return {key: copy.deepcopy(value) if isinstance(value, (dict, list)) else value for key, value in config.items()}
 
 

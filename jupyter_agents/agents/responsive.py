@@ -113,6 +113,7 @@ class ResponsiveAgent:
         self._partners: set[Any] = set()
         self._reply_functions: list[ReplyFunction] = []
         self.announced_in: EventLog | None = None
+        self.warned_in: EventLog | None = None
         if function_map:
             self.register_function(function_map)
         for function in reversed(_BUILT_IN):

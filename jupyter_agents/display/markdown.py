@@ -24,7 +24,7 @@ MAX_MARKDOWN = 32 * 1024
 """Characters beyond which text is shown as it is: a parser can be made to take seconds over more."""
 
 _BOX = "margin:8px 0;padding:6px 10px;border-radius:6px;background:rgba(128,128,128,.12)"
-_PRE = "margin:0;background:none;white-space:pre-wrap"
+_PRE = "font-family:monospace;margin:0;background:none;white-space:pre-wrap"
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 # What ends a link, breaks out of an attribute in some viewer, or is put back unescaped after its sanitizer (math).

@@ -54,6 +54,7 @@ class Capture:
         self.error: dict[str, Any] | None = None
         self.command_status = 0
         self.is_stopped: Callable[[], bool] = lambda: False
+        self.is_ours: Callable[[], bool] = lambda: True
         self.write: Callable[[str], Any] = _nothing
         self._write_out: Callable[[str], Any] = _nothing
         self._shell, self._code, self._as_lines, self._max_text = shell, code, as_lines, max_text
@@ -78,16 +79,23 @@ class Capture:
 
     @contextmanager
     def listening(self, *, allow_input: bool) -> Iterator[None]:
-        """Override the methods by which a block shows things, and those that it must not reach."""
+        """Override the methods by which a block shows things, and those that it must not reach.
+
+        A cell of the user that runs while the block awaits has them as they were; `is_ours` tells.
+        """
         streams = {id(stream): (name, stream) for name in ("stderr", "stdout") if (stream := getattr(sys, name, None))}
         with ExitStack() as stack:
             for name, stream in streams.values():
                 self._write_out = stream.write
                 self.write = self._writer(name, stream.write)
-                stack.enter_context(override(stream, "write", self.write))
+                stack.enter_context(override(stream, "write", self._if_ours(self.write, stream.write)))
                 stack.enter_context(override(stream, "close", stream.flush))
             for owner, attribute, value in self._overrides(allow_input):
-                stack.enter_context(override(owner, attribute, value))
+                before = getattr(owner, attribute, _nothing)  # a shell without a terminal has no `ask_exit`
+                is_shell_command = attribute in ("system", "getoutput")  # they count the frames between them and us
+                stack.enter_context(
+                    override(owner, attribute, value if is_shell_command else self._if_ours(value, before))
+                )
             try:
                 yield
             finally:
@@ -110,6 +118,12 @@ class Capture:
     def say(self, text: str) -> None:
         """Write a line of our own, into the cell and for the model."""
         self.write(f"{text}\n")
+
+    def _if_ours(self, ours: Callable[..., Any], others: Callable[..., Any]) -> Callable[..., Any]:
+        def either(*args: Any, **options: Any) -> Any:
+            return (ours if self.is_ours() else others)(*args, **options)
+
+        return either
 
     def _overrides(self, allow_input: bool) -> Iterator[tuple[Any, str, Any]]:
         shell = self._shell

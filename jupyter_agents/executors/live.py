@@ -10,6 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -180,6 +181,7 @@ class _Block:
             guarded=(_Block.run, _Block.a_run, _Block.run_awaiting, _Block.run_script, _Block.__exit__),
         )
         self.capture.is_stopped = lambda: self.stopper.has_stopped
+        self.capture.is_ours = _is_ours
         self.snapshot = Snapshot(self.shell)
         self.started = time.monotonic()
         self._is_alone = True
@@ -221,7 +223,7 @@ class _Block:
     def run(self) -> int:
         """Run it as IPython does; its exit code."""
         try:
-            result = self.shell.run_cell(self.code, store_history=False)
+            result = self.stopper.reachably(lambda: self.shell.run_cell(self.code, store_history=False))
         except BaseException as error:  # noqa: BLE001 - code too deep to compile escapes run_cell, for one
             self.snapshot.restore_builtins()
             return self._escaped(error)
@@ -258,7 +260,7 @@ class _Block:
     def run_script(self, shell: str) -> int:
         """Run it as a script; its exit code."""
         try:
-            return processes.run_script(shell, self.code, self.capture.write)
+            return self.stopper.reachably(lambda: processes.run_script(shell, self.code, self.capture.write))
         except (OSError, ValueError) as error:
             self.capture.show_error(type(error).__name__, str(error), [f"Cannot run {shell}: {error}"])
             return 127 if isinstance(error, FileNotFoundError) else 126
@@ -294,6 +296,11 @@ class _Block:
     def _show(self, error: BaseException) -> None:
         kind = type(error).__name__
         self.capture.show_error(kind, str(error), [f"{kind}: {error}"])
+
+
+def _is_ours() -> bool:
+    """Whether the block that runs has started this code. Its threads do not have its context; cells have the main one."""
+    return _turnstile.is_inside() or threading.current_thread() is not threading.main_thread()
 
 
 def _exit_code(error: BaseException) -> int:

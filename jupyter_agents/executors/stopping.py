@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _AGAIN = 1.0  # seconds after which code that swallowed the time-out is told again
 
@@ -35,6 +37,9 @@ class Stopper:
         self._breakable, self._guarded = _codes(breakable), _codes(guarded)
         self._cancel: Callable[[], Any] | None = None
         self._outer: Stopper | None = None
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._is_reachable = False
 
     @property
     def has_stopped(self) -> bool:
@@ -45,7 +50,8 @@ class Stopper:
     def watching(self, timeout: float | None) -> Iterator[None]:
         """Have the signal handlers. Only the main thread can; elsewhere there is neither interrupt nor limit."""
         if threading.current_thread() is not threading.main_thread():
-            yield
+            with self._known():
+                yield
             return
         before = signal.signal(signal.SIGINT, self._on_interrupt)
         owner = getattr(before, "__self__", None)
@@ -65,6 +71,42 @@ class Stopper:
             yield
         finally:
             self._cancel = None
+
+    @contextmanager
+    def _known(self) -> Iterator[None]:
+        _elsewhere.append(self)
+        try:
+            yield
+        finally:
+            _elsewhere.remove(self)
+
+    def reachably(self, run: Callable[[], T]) -> T:
+        """The value of `run()`, which another thread may interrupt with `stop_running_block`."""
+        try:
+            self._is_reachable = True
+            return run()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        while True:
+            try:
+                with self._lock:
+                    self._is_reachable = False
+                return
+            except KeyboardInterrupt:  # sent in this very moment, and it is sent only once
+                continue
+
+    def stop_from_outside(self) -> bool:
+        """Interrupt the block from a thread that is not its own; whether that could be done."""
+        with self._lock:
+            if self.interrupted or not (self._is_reachable or self._cancel):
+                return False
+            self.interrupted = True
+            if self._cancel is not None:
+                self._cancel()
+                return True
+            return _raise_in(self._thread, KeyboardInterrupt)
 
     @contextmanager
     def _limited(self, timeout: float | None) -> Iterator[None]:
@@ -108,6 +150,26 @@ class Stopper:
                 return False
             frame = frame.f_back
         return False
+
+
+_elsewhere: list[Stopper] = []
+"""The blocks under way in threads that get no signals, the innermost last."""
+
+
+def stop_running_block(thread: int) -> bool:
+    """Interrupt the block that runs in this thread (its `ident`), as a signal does in the main one.
+
+    Gives back whether there was one to tell. Code that awaits is cancelled; other code notices at its next instruction
+    of Python: not while it sleeps, waits for a socket, or computes in C.
+    """
+    found = next((one for one in reversed(_elsewhere) if one._thread == thread), None)
+    return found is not None and found.stop_from_outside()
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> bool:
+    import ctypes
+
+    return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error)))
 
 
 def _codes(functions: Iterable[Any]) -> frozenset[CodeType]:

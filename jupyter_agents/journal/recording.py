@@ -12,7 +12,6 @@ import logging
 import os
 import tempfile
 import threading
-from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, NoReturn, overload
 
@@ -23,6 +22,7 @@ from jupyter_agents.journal import mismatch, recording_file
 from jupyter_agents.journal.canonical import Asked, Chain, Kind, canonical, plain, redacted, splice
 from jupyter_agents.journal.recording_file import Contents, Conversation, Exchange, Header
 from jupyter_agents.journal.redact import secret_values
+from jupyter_agents.journal.takes import RunTakes, Takes
 from jupyter_agents.journal.trust import TrustStore
 from jupyter_agents.models.base import ModelReply
 
@@ -38,7 +38,7 @@ class Recording:
     """A file of recorded conversations, opened to record or to replay.
 
     Open it once for each run of a cell or script. Conversations are found by what is asked first, so cells can run
-    again and in any order; those of one run that begin with the same words are taken in turn.
+    again and in any order; those that begin with the same words are taken in turn, as `takes` says.
 
     >>> from jupyter_agents.models.base import ModelRequest
     >>> class Hello:
@@ -52,14 +52,22 @@ class Recording:
     'Hello!'
     """
 
-    def __init__(self, path: Path, mode: Mode, kinds: frozenset[str], trust: TrustStore, contents: Contents) -> None:
+    def __init__(
+        self,
+        path: Path,
+        mode: Mode,
+        kinds: frozenset[str],
+        trust: TrustStore,
+        contents: Contents,
+        takes: RunTakes | None = None,
+    ) -> None:
         self.path = path  # as it was given, for people
         self.file = Path(os.path.abspath(path))  # code of a chat may change the working directory
         self.mode = mode
         self.kinds = kinds
         self.trust = trust
         self.contents = contents  # as they were when it was opened
-        self.begun: Counter[str] = Counter()  # conversations of this run, by the hash of what they ask first
+        self.takes = takes or Takes().of_run()  # by the hash of what a conversation asks first
         self._shown_path = _without_directories_of_this_machine(self.path, self.file)
 
     def __repr__(self) -> str:
@@ -67,9 +75,17 @@ class Recording:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], mode: Mode, *, kinds: Replayed = "all", trust: TrustStore | None = None
+        cls,
+        path: str | os.PathLike[str],
+        mode: Mode,
+        *,
+        kinds: Replayed = "all",
+        trust: TrustStore | None = None,
+        takes: RunTakes | None = None,
     ) -> Recording:
         """The recording in this file. `kinds` says whose words are replayed: `model` leaves people to answer live.
+
+        `takes` are those of the cell that runs, where a session has several.
 
         Raises `RecordingError` when there is nothing to replay, or no place to record.
         """
@@ -80,7 +96,7 @@ class Recording:
             )
         file = Path(path)
         contents = recording_file.read(file, action="replay") if mode == "replay" else _prepare(file)
-        return cls(file, mode, _KINDS[kinds], trust or TrustStore(), contents)
+        return cls(file, mode, _KINDS[kinds], trust or TrustStore(), contents, takes)
 
     def conversation(self) -> Tape:
         """A tape for one root chat and all chats nested in it."""
@@ -209,9 +225,9 @@ class ReplayingTape(Tape):
                 begins.append(conversation)
         if not begins:
             self._refuse_beginning(asked)
-        number = self._recording.begun[asked.hash]
-        self._recording.begun[asked.hash] += 1
-        return begins[number % len(begins)]
+        number = self._recording.takes.next(asked.hash)
+        same = (one for one in begins if one.name == recording_file.name_of_take(asked.hash, number))
+        return next(same, begins[number % len(begins)])
 
     def _exchange(self, asked: Asked, conversation: Conversation) -> Exchange:
         exchange = conversation.exchanges.get(asked.key)
@@ -292,9 +308,11 @@ class RecordingTape(Tape):
         self._lines.append(line)
 
     def _new_name(self, asked: Asked) -> str:
-        self._recording.begun[asked.hash] += 1
-        number = self._recording.begun[asked.hash]
-        return asked.hash if number == 1 else f"{asked.hash}.{number}"
+        takes = self._recording.takes
+        names = [recording_file.name_of_take(asked.hash, number) for number in takes.outdated(asked.hash)]
+        if names and self._recording.file.exists():
+            recording_file.tidy(self._recording.file, list(self._recording.contents.conversations), without=names)
+        return recording_file.name_of_take(asked.hash, takes.next(asked.hash))
 
     def _entry(self, asked: Asked, outcome: ModelReply | Answer, *, is_scripted: bool) -> dict[str, Any]:
         entry: dict[str, Any] = {"conversation": self._name, "chat": asked.chat, "agent": asked.agent}

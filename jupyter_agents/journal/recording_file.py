@@ -234,12 +234,19 @@ def replace(path: Path, data: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
-def tidy(path: Path, order: Sequence[str] = ()) -> None:
+def name_of_take(beginning: str, number: int) -> str:
+    """The name of a conversation, by the hash of its first question and its number, from 0, among those of this hash."""
+    return beginning if number == 0 else f"{beginning}.{number + 1}"
+
+
+def tidy(path: Path, order: Sequence[str] = (), *, without: Collection[str] = ()) -> None:
     """Remove earlier takes and torn lines, group conversations, and let the header tell the truth, dated today.
 
-    `order` has the names of conversations that come first.
+    `order` has the names of conversations that come first, `without` those that are to be removed.
     """
     contents = read(path, action="tidy", torn=True)
+    for name in without:
+        contents.conversations.pop(name, None)
     contents.sort(order)
     data = contents.to_bytes(Header.of(list(contents), today()))
     if data != path.read_bytes():

@@ -22,6 +22,14 @@ DATABASE = "JUPYTER_AGENTS_TRUST_DB"
 """Another place for the file of the trust store."""
 
 
+def trust_recording(path: str | os.PathLike[str]) -> int:
+    """Trust all conversations of a recording from elsewhere: approvals in it count from now on. How many there are.
+
+    Look at the code in it first: an approval in a trusted recording runs it without asking you.
+    """
+    return TrustStore().trust(path)
+
+
 class TrustStore:
     """The conversations that this user trusts: JSON lines in Jupyter's data directory, for this user's eyes only.
 

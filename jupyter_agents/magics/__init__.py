@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.session import current_session, forget_session
 
 if TYPE_CHECKING:
@@ -13,44 +16,59 @@ if TYPE_CHECKING:
     from jupyter_agents.magics.cells import Cells
 
 _LINE = re.compile(r"%%(?P<name>agentchat|agent)(?=\s|$)")
-_NAMES = ("agentchat", "agent")
-_cells: dict[int, Any] = {}
+
+
+@dataclass
+class _Loaded:
+    """What `load` found in a shell, and `cells` when the first magic has been used."""
+
+    config: Any
+    magics: dict[tuple[str, str], Any]
+    cells: Cells | None = None
+
+
+_loaded: dict[int, _Loaded] = {}
 
 
 def load(shell: InteractiveShell) -> None:
     """Install the magics, their settings and the rewriting of `%%agentchat` into an awaited call."""
     from jupyter_agents.magics.config import JupyterAgents
 
-    if id(shell) in _cells:
+    if id(shell) in _loaded:
         return
-    _cells[id(shell)] = None
     untyped: Any = shell
+    before = {place: shell.magics_manager.magics[place[0]].get(place[1]) for place in _MAGICS}
+    _loaded[id(shell)] = _Loaded(deepcopy(dict.get(shell.config, _SECTION)), before)
     untyped.configurables.append(JupyterAgents(current_session().settings, parent=shell))
-    for function, kind, name in (
-        (_agentchat, "cell", "agentchat"),
-        (definition, "cell", "agent"),
-        (_agents, "line", "agents"),
-    ):
+    for (kind, name), function in _MAGICS.items():
         untyped.register_magic_function(function, kind, name)
     shell.input_transformers_cleanup.append(rewrite)
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take everything away that `load` has put there."""
-    if id(shell) not in _cells:
+    """Take everything away that `load` has put there, and put back what was there before."""
+    loaded = _loaded.pop(id(shell), None)
+    if loaded is None:
         return
-    cells = _cells.pop(id(shell))
-    if cells is not None:
-        cells.close()
+    if loaded.cells is not None:
+        loaded.cells.close()
     if rewrite in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(rewrite)
-    for kind, names in (("cell", _NAMES), ("line", ("agents",))):
-        for name in names:
-            shell.magics_manager.magics[kind].pop(name, None)
+    for (kind, name), function in _MAGICS.items():
+        magics = shell.magics_manager.magics[kind]
+        if magics.get(name) is function:
+            _put_back(magics, name, loaded.magics[kind, name])
     shell.configurables[:] = [
         one for one in shell.configurables if type(one).__module__ != "jupyter_agents.magics.config"
     ]
+    _put_back(shell.config, _SECTION, loaded.config)
     forget_session()
+
+
+def _put_back(place: dict[str, Any], name: str, before: Any) -> None:
+    place.pop(name, None)
+    if before is not None:
+        place[name] = before
 
 
 def rewrite(lines: list[str]) -> list[str]:
@@ -65,6 +83,10 @@ def rewrite(lines: list[str]) -> list[str]:
     call = "await {}.cell" if name == "agentchat" else "{}.definition"
     module = "__import__('jupyter_agents.magics', fromlist=['cell'])"
     return [f"{call.format(module)}({line!r}, {body!r})\n"]
+
+
+# Not for IPython's question whether a cell is complete: one that is being typed has no end yet, and the call has one.
+rewrite.has_side_effects = True  # type: ignore[attr-defined]
 
 
 async def cell(line: str, body: str) -> None:
@@ -83,7 +105,7 @@ def definition(line: str, body: str) -> None:
 
 
 def _agents(line: str) -> Any:
-    """List the agents of this notebook."""
+    """List the agents of this notebook: their models, when they ask you (human), whether their code runs (approve)."""
     return _of_this_shell().agents(line)
 
 
@@ -93,7 +115,13 @@ def _of_this_shell() -> Cells:
     from jupyter_agents.magics.cells import Cells
 
     shell: Any = get_ipython()
-    if _cells.get(id(shell)) is None:
-        _cells[id(shell)] = Cells(shell)
-    found: Cells = _cells[id(shell)]
-    return found
+    loaded = _loaded.get(id(shell))
+    if loaded is None:
+        raise ConfigurationError("Cannot run this cell: the extension is not loaded. Run %load_ext jupyter_agents.")
+    if loaded.cells is None:
+        loaded.cells = Cells(shell)
+    return loaded.cells
+
+
+_SECTION = "JupyterAgents"
+_MAGICS = {("cell", "agentchat"): _agentchat, ("cell", "agent"): definition, ("line", "agents"): _agents}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import traceback
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,18 +17,20 @@ from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.conversation import ChatResult
-from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.drive import a_drive, current_run, drive
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, JupyterAgentsError
+from jupyter_agents.human.stdin import StdinHuman
 from jupyter_agents.magics.options import REPLAYS, HelpAsked, agent_options, chat_options
 from jupyter_agents.magics.people import DefaultPair, adjusted, agents_in, find_initiator, find_recipient, make_proxy
 from jupyter_agents.magics.roster import Roster
 from jupyter_agents.magics.values import fill_in
-from jupyter_agents.session import ReplayMode, Session, Settings, current_session, use_session
+from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings, current_session, use_session
 from jupyter_agents.surroundings import check_models, open_recording
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_agents.drive import Run
     from jupyter_agents.journal.recording import Recording
 
 
@@ -78,21 +82,42 @@ class Cells:
         written = body.strip()
         return CellChat(options, written, fill_in(written, namespace), initiator, recipient, self._keep, policy)
 
-    def _keep(self, into: str | None, result: Any) -> None:
-        for name in {"_chat", into} - {None}:
-            self.shell.user_ns[cast(str, name)] = result
+    def _keep(self, into: str | None, result: Any, *, instead_of: Any = None) -> None:
+        """Keep a result under its names; with `instead_of`, only where they still hold that."""
+        namespace = self.shell.user_ns
+        for name in ("_chat", into):
+            if name is not None and (instead_of is None or namespace.get(name) is instead_of):
+                namespace[name] = result
 
     def _begin(self, chat: CellChat) -> None:
-        """Hold a chat as a task. Its outputs land in this cell: the task sees the cell's context."""
+        """Hold a chat as a task. Its outputs land in this cell: the task sees the cell's context.
+
+        All that can be wrong beforehand is an error of the cell; what goes wrong later is shown in one line.
+        """
 
         async def in_background() -> Any:
             with chat.surroundings():
-                return await a_drive(chat.held())
+                try:
+                    return await a_drive(chat.held())
+                except asyncio.CancelledError as stop:  # an interrupt, which is no error of the task
+                    if getattr(stop, "result", None) is None:
+                        raise
+                    return stop.result  # type: ignore[attr-defined]
 
+        with chat.surroundings():
+            chat.check()
+            check_needs_nobody((chat.initiator, chat.recipient), chat.session)
         task = asyncio.get_running_loop().create_task(in_background())
+        chat.keep = partial(self._keep, instead_of=task)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         self._keep(chat.options.into, task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            sys.stderr.write(f"The chat in the background has failed. {in_one_line(error)}\n")
 
     # -- %%agent and %agents -------------------------------------------------------------------------------------
 
@@ -129,16 +154,22 @@ class CellChat:
         message: str,
         initiator: ResponsiveAgent,
         recipient: ResponsiveAgent,
-        keep: Callable[[str | None, Any], None],
-        default_policy: str | None = None,
+        keep: Callable[..., None],
+        default_policy: CodePolicy | None = None,
     ) -> None:
         if initiator is recipient:
             raise ConfigurationError(
                 f"Cannot begin a chat: {initiator.name!r} would talk to itself. Name another with --to."
             )
         self.options, self.message = options, message
-        self.initiator, self.recipient, self._keep = initiator, recipient, keep
-        self.session = _session_of(options, shows_opening=message != written)
+        self.initiator, self.recipient, self.keep = initiator, recipient, keep
+        around = _run_around()
+        self._is_nested = around is not None
+        if around is None:
+            self.session = _session_of(options, shows_opening=message != written)
+        else:
+            _check_nested(options)
+            self.session = around.session
         self._default_policy = default_policy
 
     @contextmanager
@@ -150,15 +181,21 @@ class CellChat:
                 self.initiator,
                 self.recipient,
                 human=self.options.human,
-                policy=self.options.approve or self._default_policy,
+                policy=self.options.approve,
+                own_policy=self._default_policy,
                 model=self.options.model,
             ),
         ):
             yield
 
+    def check(self) -> None:
+        """Raise what is certain to go wrong, before anything is said."""
+        check_models((self.initiator, self.recipient), self.session)
+
     async def held(self) -> ChatResult:
         """Hold the chat; its result is kept, whatever becomes of it."""
-        check_models((self.initiator, self.recipient), self.session)
+        self.check()
+        hidden = {"silent": True} if self._is_nested and self.options.quiet else {}
         try:
             result = await call_hook(
                 self.initiator,
@@ -167,17 +204,42 @@ class CellChat:
                 clear_history=not self.options.continue_,
                 max_turns=self.options.max_turns or self.session.settings.max_turns,
                 message=self.message,
+                **hidden,
             )
         except BaseException as error:
             self._keep_what_was_said(error)
             raise
-        self._keep(self.options.into, result)
+        self.keep(self.options.into, result)
         return cast(ChatResult, result)
 
     def _keep_what_was_said(self, error: BaseException) -> None:
         result = getattr(error, "result", None)
         if result is not None:
-            self._keep(self.options.into, result)
+            self.keep(self.options.into, result)
+
+
+def _run_around() -> Run | None:
+    """The run of the chat in which this cell is executed: an agent's code may hold chats too."""
+    run = current_run.get()
+    return run if run is not None and run.depth and not run.state.is_over else None
+
+
+def _check_nested(options: Namespace) -> None:
+    """A chat within a chat is part of it: of its recording, and of the time for which it is held."""
+    given = {
+        "--record": options.record is not None,
+        "--replay": options.replay is not None,
+        "--recording": options.recording is not None,
+    }
+    for option in (name for name, is_given in given.items() if is_given):
+        raise ConfigurationError(
+            f"Cannot use {option} in a chat within a chat: the recording of the outer chat holds it too. "
+            "Leave the option out here, and use it where the outer chat begins."
+        )
+    if options.background:
+        raise ConfigurationError(
+            "Cannot hold a chat within a chat in the background: it is part of the outer chat. Leave out --background."
+        )
 
 
 def _session_of(options: Namespace, *, shows_opening: bool) -> Session:
@@ -185,11 +247,23 @@ def _session_of(options: Namespace, *, shows_opening: bool) -> Session:
     session = current_session()
     recording = cell_recording(options, session.settings)
     listeners = list if options.quiet else partial(session.make_listeners, shows_opening=shows_opening)
-    return replace(session, make_listeners=listeners, find_recording=lambda: recording)
+    session = replace(session, make_listeners=listeners, find_recording=lambda: recording)
+    return _without_await(session) if options.background else session
+
+
+def _without_await(session: Session) -> Session:
+    """The same session, whose code does not await: other cells would run in the midst of a block."""
+    find = session.find_executor
+    if find is None:
+        return session
+    return replace(session, find_executor=lambda options: find({**options, "allow_await": False}))
 
 
 def cell_recording(options: Namespace, settings: Settings) -> Recording | None:
-    """The recording that a cell records to or replays from; options go before settings, the environment before both."""
+    """The recording that a cell records to or replays from; options go before settings.
+
+    The environment goes before both, but for its `off`, which is about settings.
+    """
     if options.record is not None and options.replay is not None:
         raise ConfigurationError("Cannot both record and replay: choose --record or --replay.")
     mode: ReplayMode = settings.replay
@@ -202,7 +276,8 @@ def cell_recording(options: Namespace, settings: Settings) -> Recording | None:
                 f"Cannot replay {options.replay!r}: choose model or all. A file is named with --recording FILE."
             )
         mode = cast(ReplayMode, options.replay)
-    return open_recording(mode, path)
+    is_option = options.record is not None or options.replay is not None
+    return open_recording(mode, path, is_option=is_option)
 
 
 def _make_agent(options: Namespace, system_message: str) -> ResponsiveAgent:
@@ -225,6 +300,38 @@ def _make_agent(options: Namespace, system_message: str) -> ResponsiveAgent:
         human_input_mode=options.human or "NEVER",
         description=options.description,
     )
+
+
+def check_needs_nobody(agents: Iterable[ResponsiveAgent], session: Session) -> None:
+    """Refuse a chat in the background that may have to ask at the keyboard: nobody can answer a cell that is over."""
+    recording = session.find_recording()
+    if recording is not None and recording.mode == "replay" and "human" in recording.kinds:
+        return
+    for agent in agents:
+        human = session.find_human() if agent.human is None else agent.human
+        if not isinstance(human, StdinHuman):
+            continue
+        why = _why_it_asks(agent, session.settings)
+        if why is not None:
+            raise ConfigurationError(f"Cannot hold this chat: --background cannot ask you, and {agent.name!r} {why}")
+
+
+def _why_it_asks(agent: ResponsiveAgent, settings: Settings) -> str | None:
+    mode, code = agent.human_input_mode, agent.code_config
+    if mode != "NEVER" and agent.asks_session_human:
+        return f"has human_input_mode={mode!r}. Use --human never (with --from), or set it on the agent."
+    if code is None or code.strictest(settings.code_policy) != "ask":
+        return None
+    if settings.code_policy == "ask":
+        return "asks before code runs, as JupyterAgents.code_policy says. Use --approve deny, or change that setting."
+    return "asks before code runs. Use --approve auto or deny."
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error as one line; of an error that is not ours, with the place where it was raised."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    frames = [] if isinstance(error, JupyterAgentsError) else traceback.extract_tb(error.__traceback__)
+    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
 
 
 def _check_variable(name: str | None) -> None:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from traitlets import Any as AnyTrait
-from traitlets import Enum, Int, Unicode, default
+from traitlets import Enum, Int, TraitError, TraitType, Unicode, default
 from traitlets.config import Configurable
 
+from jupyter_agents.models.masking import kind_of, masked
 from jupyter_agents.session import Settings, current_session
+
+
+class ModelSetting(TraitType[Any, Any]):
+    """A model name, a config or a model object. Neither the value nor an error about it shows a key."""
+
+    info_text = "a model name, an llm_config dictionary or a model object"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The value, with what is secret in it masked."""
+        if value is None or isinstance(value, str | Mapping) or hasattr(value, "complete"):
+            return masked(value)
+        raise TraitError(f"Cannot use a model {kind_of(value)}: {self.info_text} is accepted. Assign one.")
 
 
 class JupyterAgents(Configurable):
     """Settings of all chats in this kernel."""
 
-    model = AnyTrait(
+    model = ModelSetting(
         None, allow_none=True, help="The model of agents that name none: a name, an llm_config, or a model object."
     ).tag(config=True)
     code_policy = Enum(

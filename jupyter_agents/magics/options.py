@@ -83,37 +83,50 @@ def chat_options() -> Options:
         usage="%%%%agentchat [options]\n       MESSAGE",
         description="Hold a conversation between agents. The cell's text is the opening message; {name}, {name.attribute}\n"
         "and {name[key]} stand for values of your variables. The result is in _chat.",
-        epilog="Without agents in the notebook, an assistant and a user proxy are made for you; code that they write\n"
-        "runs in this kernel after you have approved it. Environment: JUPYTER_AGENTS_REPLAY=off|model|all|record\n"
-        "overrides --record and --replay. Settings: %config JupyterAgents",
+        epilog="Without agents in the notebook, an assistant and a user proxy are made for you; the code of the assistant\n"
+        "runs in this kernel after you have approved it. Settings for all chats: %config JupyterAgents\n"
+        "JUPYTER_AGENTS_REPLAY in the environment goes before both: model, all and record hold for every chat,\n"
+        "off switches the settings off, but not the options --record and --replay.",
     )
     add = parser.add_argument
-    add("--to", metavar="AGENT", help="who is spoken to (the only group or assistant, if not given)")
-    add("--from", dest="from_", metavar="AGENT", help="who speaks for you (the only user proxy, if not given)")
+    add(
+        "--to", metavar="AGENT", help="who is spoken to: a variable or name (if not given, the only group or assistant)"
+    )
+    add("--from", dest="from_", metavar="AGENT", help="who speaks for you (if not given, the only user proxy)")
     add(
         "--human",
         metavar="MODE",
         type=_choice("mode", MODES, upper=True),
-        help="when you are asked: always, terminate or never",
+        help="when the one who speaks for you asks you: always, terminate (at the end) or never",
     )
-    add("--max-turns", metavar="N", type=_positive, help="end after N round trips")
+    add("--max-turns", metavar="N", type=_positive, help="end after N round trips (30, if not configured)")
     add(
         "--approve",
         metavar="HOW",
         type=_choice("policy", POLICIES),
-        help="code: ask you, auto (run without asking) or deny",
+        help="code of all agents in this chat: ask you, auto (run it without asking) or deny",
     )
     add("--model", metavar="NAME", help="the model that speaks for the agent spoken to, in this chat")
     add("--continue", dest="continue_", action="store_true", help="go on with the last chat between the two")
-    add("--background", action="store_true", help="return at once, and talk while you go on working")
+    add(
+        "--background",
+        action="store_true",
+        help="return at once and talk on while you work; _chat is a task until then",
+    )
     add("--into", metavar="NAME", help="put the result into this variable (besides _chat)")
-    add("--record", metavar="FILE", nargs="?", const="", help="record what models and people say")
+    add(
+        "--record",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="record what models and people say, in FILE or recordings/NOTEBOOK.jsonl",
+    )
     add(
         "--replay",
         metavar="WHAT",
         nargs="?",
         const="all",
-        help="replay a recording: words of the model only (model) or of people too (all)",
+        help="replay a recording: the words of models only (model) or of people too (all, if not given)",
     )
     add("--recording", metavar="FILE", help="the recording's file, for --record and --replay")
     add("--quiet", action="store_true", help="show only what the code shows")
@@ -134,9 +147,14 @@ def agent_options() -> Options:
         "--human",
         metavar="MODE",
         type=_choice("mode", MODES, upper=True),
-        help="when you are asked: always, terminate or never",
+        help="when it asks you: always, terminate (at the end) or never (if not given)",
     )
-    add("--proxy", action="store_true", help="a user proxy: it runs code and speaks for you, and has no model")
-    add("--approve", metavar="HOW", type=_choice("policy", POLICIES), help="a proxy's code: ask you, auto or deny")
+    add("--proxy", action="store_true", help="a user proxy: it speaks for you and runs code, and has no model")
+    add(
+        "--approve",
+        metavar="HOW",
+        type=_choice("policy", POLICIES),
+        help="before a proxy runs code: ask you (if not given), auto (run it without asking) or deny",
+    )
     add("--description", metavar="TEXT", help="what it is for, for other agents")
     return parser

@@ -6,12 +6,13 @@ import html
 from collections.abc import Iterator, Mapping
 
 from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.session import current_session
 
-_HEADINGS = ("variable", "name", "kind", "model", "asks you", "code", "functions")
+_HEADINGS = ("variable", "name", "kind", "model", "human", "approve", "functions")  # as the options are called
 
 
 class Roster:
-    """The agents of a notebook, as a table."""
+    """The agents of a notebook, as a table: what speaks for each, when it asks you, and what must happen before its code runs."""
 
     def __init__(self, agents: Mapping[str, ResponsiveAgent]) -> None:
         self._agents = dict(agents)
@@ -53,6 +54,6 @@ def _row(variable: str, agent: ResponsiveAgent) -> tuple[str, ...]:
         type(agent).__name__,
         "–" if agent.model is None else str(agent.model),
         agent.human_input_mode.lower(),
-        "–" if agent.code_config is None else agent.code_config.policy,
+        "–" if agent.code_config is None else agent.code_config.strictest(current_session().settings.code_policy),
         ", ".join(sorted(agent.function_map)) or "–",
     )

@@ -177,6 +177,11 @@ class WithOptions:
     def __repr__(self) -> str:
         return f"WithOptions({self._model!r}, {shown(self._options)!r})"
 
+    @property
+    def scripted(self) -> bool:
+        """Whether its words are written by hand."""
+        return bool(getattr(self._model, "scripted", False))
+
     def renamed(self, name: str) -> Model:
         """The same with another model at the same endpoint."""
         from jupyter_agents.models.named import named_model
@@ -207,6 +212,11 @@ class FallbackModel:
 
     def __repr__(self) -> str:
         return f"FallbackModel({list(self.models)!r})"
+
+    @property
+    def scripted(self) -> bool:
+        """Whether the words of all of them are written by hand."""
+        return all(getattr(model, "scripted", False) for model in self.models)
 
     def renamed(self, name: str) -> Model:
         """A model of this name at the endpoint of the first."""

@@ -44,14 +44,11 @@ def named_model(
     for another name: it is not replaced by one elsewhere.
     """
     own = {**(settings or {}), "model": name}
-    if isinstance(base, Mapping):
-        config = _first(base)
-        if isinstance(config.get("model"), str | None):
-            return _placed({key: value for key, value in config.items() if key not in _DEPLOYMENT_KEYS} | own)
-        base = config["model"]
-    if base is None or isinstance(base, str) or getattr(base, "scripted", False):
-        return _placed(own)
-    return _renamed(base, name)
+    config = _first(base) if isinstance(base, Mapping) else {"model": base}
+    model = config.get("model")
+    if model is None or isinstance(model, str):
+        return _placed({key: value for key, value in config.items() if key not in _DEPLOYMENT_KEYS} | own)
+    return _placed(own) if getattr(model, "scripted", False) else _renamed(model, name)
 
 
 def configured_model(config: Mapping[str, Any] | str | Model) -> Model:
@@ -95,7 +92,7 @@ def _offered_here(name: str) -> dict[str, str]:
     return {"base_url": server.base_url} if server is not None and server.offers(name) else {}
 
 
-def _renamed(model: Model, name: str) -> Model:
+def _renamed(model: Any, name: str) -> Model:
     rename = getattr(model, "renamed", None)
     if rename is None:
         raise ConfigurationError(

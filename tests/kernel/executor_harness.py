@@ -1,5 +1,6 @@
 """What the tests of the live executor run inside the kernel; a module, so that no block can wipe it out."""
 
+import asyncio
 import json
 
 from jupyter_agents.code_blocks import CodeBlock
@@ -20,7 +21,7 @@ async def a_run(code: str, language: str = "python", **options: object) -> str:
     """The same under the asynchronous driver."""
     try:
         return _as_json(await a_drive(LiveExecutor(**options).execute(CodeBlock(language, code))))
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:  # which an interrupt is to what awaits
         return '"interrupted"'
 
 

@@ -1,7 +1,6 @@
 """The demo: what JupyterLab is started with, and, without a display, a notebook run in a real kernel and printed."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -263,7 +262,3 @@ def test_lab_opens_all_the_same_when_no_model_is_found(lab, monkeypatch):
 
     assert words[0] == str(QUICKSTART)
     assert "set one in the notebook" in done.stderr
-
-
-def test_environment_of_this_process_stays_clean():
-    assert [name for name in os.environ if name.startswith("JUPYTER_AGENTS_")] == []

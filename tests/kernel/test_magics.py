@@ -193,13 +193,59 @@ def test_queued_cell_runs_after_the_chat(kernel):
 def test_cell_returns_at_once_when_the_chat_is_in_the_background(kernel):
     kernel.execute("current_session().settings.model = ScriptedModel(['Hello there.\\nTERMINATE'], delay=0.2)")
 
-    cell = kernel.execute("%%agentchat --background\nHello")
+    cell = kernel.execute("%%agentchat --background --approve auto\nHello")
     done = kernel.execute(
         "task = _chat\nresult = await task\nlen(result), _chat is result", "(len(result), _chat is result)"
     )
 
     assert cell.seconds < 0.5
     assert done.value("(len(result), _chat is result)") == (2, True)
+
+
+def test_cell_fails_when_a_chat_in_the_background_may_ask(kernel):
+    kernel.execute("say('Hello.')")
+
+    cell = kernel.execute("%%agentchat --background\nHello")
+
+    (error,) = cell.of("error")
+    assert "Use --approve auto or deny" in error["traceback"][0]
+    assert len(error["traceback"]) == 1
+
+
+def test_later_error_is_shown_in_its_own_cell_when_in_the_background(kernel):
+    kernel.execute("from jupyter_agents.errors import ModelUnavailableError")
+    kernel.execute("say(ModelUnavailableError('Cannot reach it.'))")
+    outputs = []
+    begun = kernel.client.execute("%%agentchat --background --approve auto\nHello")
+    waiting = kernel.client.execute(
+        "import asyncio\nawait asyncio.wait([_chat]) if isinstance(_chat, asyncio.Task) else 0"
+    )
+
+    while not (outputs and outputs[-1]["parent_header"]["msg_id"] == waiting and is_idle(outputs[-1])):
+        outputs.append(kernel.client.get_iopub_msg(timeout=60))
+
+    (error,) = [one for one in outputs if one["content"].get("name") == "stderr"]
+    assert error["parent_header"]["msg_id"] == begun
+    assert error["content"]["text"] == (
+        "The chat in the background has failed. ModelUnavailableError: Cannot reach it.\n"
+    )
+
+
+def is_idle(message):
+    return message["content"].get("execution_state") == "idle"
+
+
+def test_kernel_survives_when_a_block_in_the_background_is_interrupted(kernel):
+    kernel.execute("say(block('print(\"spinning\", flush=True)\\nwhile True: pass'), DONE)")
+    kernel.client.execute("%%agentchat --background --approve auto\nHello")
+    while "spinning" not in kernel.client.get_iopub_msg(timeout=60)["content"].get("text", ""):
+        pass
+
+    interrupt_soon(kernel)
+
+    cell = kernel.execute("", "str(_chat.ended_by)")
+    assert cell.value("str(_chat.ended_by)") == "interrupt"
+    assert cell.seconds < 3
 
 
 def test_person_approves_code_at_the_prompt(kernel):
@@ -235,3 +281,28 @@ def test_nothing_heavy_is_imported_by_loading(kernel):
     )
 
     assert kernel.execute(code, "found").value("found") == "[]"
+
+
+TASKS = {
+    "background chat": "%%agentchat --background --approve auto\nDo it.",
+    "gathered chats": (
+        "import asyncio\n"
+        "pairs = [(UserProxyAgent(f'u{n}', human_input_mode='NEVER'), AssistantAgent(f'a{n}')) for n in (1, 2)]\n"
+        "await asyncio.gather(*(u.a_initiate_chat(a, message='Do it.') for u, a in pairs))"
+    ),
+    "awaited chat": "await UserProxyAgent('u', human_input_mode='NEVER').a_initiate_chat(AssistantAgent('a'), message='x')",
+}
+
+
+@pytest.mark.parametrize("cell", TASKS.values(), ids=TASKS)
+def test_kernel_and_its_variables_survive_when_a_block_of_a_task_is_interrupted(kernel, cell):
+    busy = "import time\nend = time.time() + 2\nwhile time.time() < end: pass"
+    kernel.execute(f"precious = 42\nsay(block({busy!r}), block({busy!r}), DONE, DONE)")
+    interrupt_soon(kernel, 1)
+
+    ran = kernel.execute(cell)
+    kernel.execute("import asyncio\nawait asyncio.sleep(3)")
+
+    assert kernel.execute("", "precious").value("precious") == 42
+    for error in ran.of("error"):
+        assert len(error["traceback"]) == 1, error["traceback"]

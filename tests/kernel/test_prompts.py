@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 SETUP = """
+import asyncio
 from jupyter_agents.code_blocks import CodeBlock
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.human.base import Prompt
@@ -49,7 +50,7 @@ def ask(kernel):
         message_id = client.execute(
             f"answer = {code}", user_expressions={"answer": "answer"}, allow_stdin=True, stop_on_error=False
         )
-        prompts = []
+        prompts, answered = [], time.monotonic()
         for answer in answers:
             prompts.append(client.get_stdin_msg(timeout=30)["content"]["prompt"])
             answered = time.monotonic()
@@ -107,7 +108,7 @@ def test_front_end_is_known_before_anything_is_asked(kernel, ask):
 def test_interrupt_ends_the_cell_within_a_second_when_it_comes_at_the_prompt(kernel, ask, way):
     asked = ask(way.format(prompt="text"), lambda: os.kill(kernel.pid, signal.SIGINT))
 
-    assert asked.error.startswith("KeyboardInterrupt")
+    assert asked.error.startswith(("KeyboardInterrupt", "ChatCancelled"))
     assert asked.seconds < 1
     assert ask(way.format(prompt="text"), "still here").answer.startswith("Answer(text='still here'")
 
@@ -116,3 +117,68 @@ def test_end_of_input_is_nobody_when_the_front_end_sends_it(ask):
     asked = ask(BLOCKING.format(prompt="text"), "\x04")
 
     assert "the input has ended" in asked.error
+
+
+# -- The cell that asks has ended ------------------------------------------------------------------------------------
+
+BEGIN = """
+import threading
+ended, found = threading.Event(), []
+
+async def in_background():
+    while not ended.is_set():
+        await asyncio.sleep(0.01)
+    found.append(("could ask", can_ask()))
+    try:
+        await a_drive(human.ask(text))
+    except Exception as error:
+        found.append(str(error))
+    print("over", flush=True)
+
+task = asyncio.get_running_loop().create_task(in_background())
+answer = can_ask()
+"""
+REFUSED = "Cannot ask for human input: the cell that began this has ended"
+
+
+@pytest.fixture
+def begun(ask):
+    """A task in the background that will ask as soon as `ended` is set; its cell allowed prompts and has ended."""
+    assert ask(f"0\n{BEGIN}").answer == "True"
+
+
+def test_prompt_of_a_background_task_is_refused_when_its_cell_has_ended(kernel, ask, begun):
+    ask("threading.Timer(0.5, ended.set).start()")
+    while "over" not in kernel.client.get_iopub_msg(timeout=30)["content"].get("text", ""):
+        pass
+
+    found = ask("found").answer
+    assert "('could ask', False)" in found
+    assert REFUSED in found
+
+
+def test_prompt_of_a_background_task_is_refused_when_another_cell_runs(ask, begun):
+    asked = ask("ended.set() or await asyncio.wait_for(task, 20) or (found, can_ask())")
+
+    assert "('could ask', False)" in asked.answer
+    assert REFUSED in asked.answer
+    assert asked.answer.endswith("True)")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "await asyncio.create_task(a_can_ask())",
+        "await asyncio.wait_for(asyncio.shield(a_can_ask()), 20)",
+        "drive(in_tool())",
+        "await asyncio.to_thread(can_ask)",
+    ],
+)
+def test_cell_may_ask_when_a_task_or_a_thread_of_it_does(kernel, ask, code):
+    kernel.execute(
+        "from jupyter_agents.effects import CallTool\n"
+        "async def a_can_ask(): return can_ask()\n"
+        "async def in_tool(): return await CallTool(a_can_ask)"
+    )
+
+    assert ask(code).answer == "True"

@@ -1,7 +1,10 @@
 """What every saved notebook owes its reader. That its outputs are what its code gives is compared by nbval."""
 
+import base64
 import json
 import re
+import struct
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -10,12 +13,18 @@ import pytest
 FOLDER = Path(__file__).parent.parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
+FIGURE = re.compile(r"<figure: image/png (\d+)x(\d+)>")
 MACHINE = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|var/folders)/[\w.]+|[A-Z]:\\\\Users\\\\")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.name)
-def notebook(request):
-    return nbformat.read(request.param, as_version=4)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
 
 
 @pytest.fixture
@@ -64,3 +73,34 @@ def test_notebook_holds_no_dead_widget(notebook, outputs):
 
 def test_notebook_says_nothing_of_the_machine_it_was_saved_on(notebook):
     assert MACHINE.findall(json.dumps(notebook)) == []
+
+
+def figures_told_to_models(recording):
+    """The sizes of the figures that code gave, as models were told of them; a message that is repeated counts once."""
+    if not recording.exists():
+        return Counter()
+    lines = map(json.loads, recording.read_text().splitlines())
+    messages = (message for line in lines for message in line.get("messages", ()) if isinstance(message, dict))
+    texts = {str(message["content"]) for message in messages}
+    return Counter((int(width), int(height)) for text in texts for width, height in FIGURE.findall(text))
+
+
+def size_of(png):
+    """Width and height of an image that is whole."""
+    image = base64.b64decode(png)
+    assert image.startswith(b"\x89PNG\r\n\x1a\n")
+    assert image.endswith(b"IEND\xaeB`\x82")
+    assert len(image) > 1_000  # it shows something
+    return struct.unpack(">II", image[16:24])
+
+
+def test_notebook_shows_every_figure_that_a_model_was_told_of(path, outputs):
+    told = figures_told_to_models(path.parent / "recordings" / f"{path.stem}.jsonl")
+
+    shown = Counter(
+        size_of(output.data["image/png"])
+        for cell, output in outputs
+        if cell.source.startswith("%%agentchat") and "image/png" in output.get("data", {})
+    )
+
+    assert shown == told
