@@ -70,7 +70,7 @@ def prepare(notebook: Path, *, live: bool, headless: bool) -> None:
     if headless:
         os.environ |= {REPLAY_VARIABLE: "all", "JUPYTER_AGENTS_TRUST_RECORDINGS": "1"}
     else:  # the notebook replays by its own setting, which a reader may change
-        trust_recording(notebook)
+        trust_own(notebook)
 
 
 def announce_model(*, headless: bool) -> None:
@@ -99,13 +99,13 @@ def find_model() -> str:
     return str(getattr(model, "source", None) or model)
 
 
-def trust_recording(notebook: Path) -> None:
+def trust_own(notebook: Path) -> None:
     """Let the approvals in the recording of one of this project's own notebooks count, and no other's."""
-    from jupyter_agents.journal.trust import TrustStore
+    from jupyter_agents.journal.trust import trust_recording
 
     recording = notebook.resolve().parent / "recordings" / f"{notebook.stem}.jsonl"
     if recording.parent.parent == NOTEBOOKS and recording.is_file():
-        TrustStore().trust(recording)
+        trust_recording(recording)
         print(f"The approvals in {recording.relative_to(NOTEBOOKS.parent)} are trusted from now on.")
 
 

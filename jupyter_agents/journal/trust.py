@@ -27,7 +27,7 @@ def trust_recording(path: str | os.PathLike[str]) -> int:
 
     Look at the code in it first: an approval in a trusted recording runs it without asking you.
     """
-    return TrustStore().trust(path)
+    return TrustStore().trust(Path(path))
 
 
 class TrustStore:
