@@ -720,6 +720,23 @@ def test_agent_is_a_variable_when_a_cell_defines_it(shell, run):
     assert critic.llm_config == {"model": "gpt-x"}
 
 
+@pytest.mark.parametrize("name", ["table", "print"])
+def test_agent_does_not_take_the_place_of_something_else(shell, run, name):
+    shell.user_ns["table"] = [1, 2, 3]
+
+    error = error_of(run(f"%%agent {name}\nYou are a table."))
+
+    assert f"Cannot define agent '{name}': that name holds a" in str(error)
+    assert shell.user_ns["table"] == [1, 2, 3]
+
+
+def test_agent_is_replaced_when_it_is_defined_again(shell, run):
+    run("%%agent ada\nOne.")
+    run("%%agent ada\nTwo.")
+
+    assert shell.user_ns["ada"].system_message == "Two."
+
+
 def test_proxy_asks_before_running_code_when_a_cell_defines_it(shell, run):
     run("%%agent me --proxy --human terminate\n")
 

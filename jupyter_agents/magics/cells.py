@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import sys
 import traceback
 from argparse import Namespace
@@ -132,7 +133,17 @@ class Cells:
             if options.name is None:
                 raise ConfigurationError("Cannot define an agent: it has no name. Write %%agent NAME.")
             _check_variable(options.name)
+            self._check_free(options.name)
             self.shell.user_ns[options.name] = _make_agent(options, body.strip())
+
+    def _check_free(self, name: str) -> None:
+        """Refuse to replace what is no agent: a slip would lose the user's data."""
+        held = self.shell.user_ns.get(name, vars(builtins).get(name))
+        if held is not None and not isinstance(held, ResponsiveAgent):
+            kind = type(held).__name__
+            raise ConfigurationError(
+                f"Cannot define agent {name!r}: that name holds a {kind}. Take another name, or del {name}."
+            )
 
     def agents(self, line: str) -> Roster:
         """The agents of this notebook."""
