@@ -425,13 +425,15 @@ def _await_elsewhere(awaitable: Awaitable[T]) -> T:
         nonlocal task
         task = loop.create_task(awaited(), context=context)
 
-    loop, context = _private_loop(_depth_of_this_thread() + 1), contextvars.copy_context()
+    depth = _depth_of_this_thread() + 1
+    loop, context = _private_thread(depth).loop, contextvars.copy_context()
     try:
         loop.call_soon_threadsafe(begin)
         while not outcome.done():
             wait([outcome], TICK)
     except BaseException:
         loop.call_soon_threadsafe(lambda: task and task.cancel())
+        _stop_blocks(depth)
         raise
     try:
         return outcome.result()
@@ -464,14 +466,23 @@ def _depth_of_this_thread() -> int:
 
 
 @cache
-def _private_loop(depth: int) -> asyncio.AbstractEventLoop:
+def _private_thread(depth: int) -> _LoopThread:
     thread = _LoopThread(depth)
     thread.start()
-    return thread.loop
+    return thread
+
+
+def _stop_blocks(depth: int) -> None:
+    """Stop the code that chats of callbacks run, in the private thread of this depth and those below it."""
+    from jupyter_agents.executors.stopping import stop_running_block
+
+    for thread in threading.enumerate():
+        if isinstance(thread, _LoopThread) and thread.depth >= depth and thread.ident is not None:
+            stop_running_block(thread.ident)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_private_loop.cache_clear)  # the threads of the loops stay with the parent
+    os.register_at_fork(after_in_child=_private_thread.cache_clear)  # the threads of the loops stay with the parent
 
 
 __all__ = ["TICK", "Notice", "Run", "ThisRun", "Within", "a_drive", "current_run", "drive"]

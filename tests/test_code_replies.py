@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from jupyter_agents import EndedBy, ResponsiveAgent, UserProxyAgent
@@ -235,7 +237,8 @@ def test_executor_of_the_session_is_made_for_the_options_of_the_agent():
         me.initiate_chat(assistant("```python\n1\n```", DONE), message="go")
         me.run_code("1", timeout=9)
 
-    assert asked == [{"work_dir": "coding", "timeout": 5}, {"work_dir": "coding", "timeout": 9}]
+    folder = str(Path("coding").absolute())  # where it was when the agent was made: a block may run elsewhere
+    assert asked == [{"work_dir": folder, "timeout": 5}, {"work_dir": folder, "timeout": 9}]
 
 
 def test_chat_ends_when_the_code_of_the_executor_ends_by_an_error_of_its_own():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +24,7 @@ class CodeConfig:
     last_n_messages: int | Literal["auto"] = 1
     executor: Executor | None = None
     policy: CodePolicy = "auto"
+    _absolute: str | None = None  # where `work_dir` was when the agent was made: blocks run elsewhere
 
     @classmethod
     def from_classic(cls, config: Mapping[str, Any] | bool | None) -> CodeConfig | None:
@@ -40,7 +42,11 @@ class CodeConfig:
         _check(given)
         given.pop("use_docker", None)
         work_dir = given.pop("work_dir", None)
-        return cls(work_dir=None if work_dir is None else str(work_dir), **given)
+        return cls(
+            work_dir=None if work_dir is None else str(work_dir),
+            _absolute=None if work_dir is None else os.path.abspath(os.path.expanduser(work_dir)),
+            **given,
+        )
 
     def strictest(self, other: CodePolicy | None) -> CodePolicy:
         """The stricter of this agent's policy and another (`deny`, then `ask`, then `auto`)."""
@@ -48,7 +54,7 @@ class CodeConfig:
 
     def executor_options(self) -> dict[str, Any]:
         """What a session needs to know to make an executor."""
-        return {"work_dir": self.work_dir, "timeout": self.timeout}
+        return {"work_dir": self._absolute, "timeout": self.timeout}
 
 
 def _check(given: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,8 @@ async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", *
             return 1, reason, None
         code = approved.code
     config = agent.code_config or CodeConfig()
-    if options:
-        config = replace(config, **{key: value for key, value in options.items() if key in ("work_dir", "timeout")})
-    result = await Execute(run.log.key_of(agent), _executor(config, run), CodeBlock(lang or "python", code))
+    given = {key: value for key, value in options.items() if key in ("work_dir", "timeout")}
+    result = await Execute(run.log.key_of(agent), _executor(config, run, given), CodeBlock(lang or "python", code))
     return result.exit_code, result.text, None
 
 
@@ -80,8 +79,8 @@ async def can_run(agent: ResponsiveAgent, config: CodeConfig, language: str) -> 
     return knows is not None and bool(knows(language))
 
 
-def _executor(config: CodeConfig, run: Run) -> Executor:
-    return config.executor or run.session.executor(config.executor_options())
+def _executor(config: CodeConfig, run: Run, options: Mapping[str, Any] | None = None) -> Executor:
+    return config.executor or run.session.executor(config.executor_options() | dict(options or {}))
 
 
 async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
