@@ -453,9 +453,10 @@ def test_blocks_of_unknown_languages_are_passed_over_when_others_can_run():
     user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"executor": executor})
     text = "```css\na {}\n```\n\n```python\nprint(1)\n```\n\n```javascript\nalert(1)\n```"
 
-    user.generate_reply(messages=[{"role": "user", "content": text}])
+    reply = user.generate_reply(messages=[{"role": "user", "content": text}])
 
     assert [block.language for block in executor.blocks] == ["python"]
+    assert reply.endswith("1\n\nNot run, since nothing here runs it: css, javascript.")
 
 
 def test_model_is_told_when_all_blocks_are_in_unknown_languages():

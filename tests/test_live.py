@@ -207,6 +207,18 @@ def test_block_runs_through_a_cell_magic_when_the_shell_has_one_for_its_language
     assert (result.exit_code, result.text) == (0, "'queried select 1'")
 
 
+def test_blocks_of_a_message_run_in_order_whatever_runs_them(shell):
+    from jupyter_agents import UserProxyAgent
+
+    shell.register_magic_function(lambda line, cell: f"queried {cell.strip()}", "cell", "SQL")
+    user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"executor": LiveExecutor(shell)})
+    text = "```python\nprint('first')\n```\n```sql\nselect 1\n```\n```python\nprint('last')\n```"
+
+    reply = user.generate_reply(messages=[{"role": "user", "content": text}])
+
+    assert reply == "exitcode: 0 (execution succeeded)\nCode output: \nfirst\n\n'queried select 1'\nlast\n"
+
+
 @pytest.mark.parametrize(
     "language", ["html", "javascript", "svg", "latex", "markdown", "capture", "writefile", "agentchat"]
 )

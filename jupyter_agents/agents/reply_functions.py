@@ -150,9 +150,15 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
         with adjusting(agent, code_config=config):
             exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
         outcome = "execution succeeded" if exit_code == 0 else "execution failed"
-        text = f"exitcode: {exit_code} ({outcome})\nCode output: {logs}"
+        text = f"exitcode: {exit_code} ({outcome})\nCode output: {logs}{_left_out(found, runnable)}"
         return Reply(True, Message.from_dict(text), "code", is_repair=exit_code != 0)
     return NEXT
+
+
+def _left_out(found: list[CodeBlock], runnable: list[CodeBlock]) -> str:
+    """What the model is told of blocks that were passed over because others could run."""
+    languages = sorted({block.language for block in found if block not in runnable}) if runnable else []
+    return f"\nNot run, since nothing here runs it: {', '.join(languages)}." if languages else ""
 
 
 def is_meant_to_run(block: CodeBlock) -> bool:

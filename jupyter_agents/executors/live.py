@@ -98,6 +98,10 @@ class LiveExecutor:
             self._shell = _find_shell()
         return self._shell
 
+    def knows(self, language: str) -> bool:
+        """Whether blocks of this language run here: Python, shell scripts, and what the shell has a cell magic for."""
+        return language in PYTHON | SHELL or _language_magic(self.shell, language) is not None
+
     async def execute(self, block: CodeBlock) -> ExecutionResult:
         """Run the block to its end, its outputs shown in the current cell.
 
