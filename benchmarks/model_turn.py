@@ -49,14 +49,18 @@ def counting_server() -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
     here, there = spawn.Pipe()
     server = spawn.Process(target=serve, args=(there,), daemon=True)
     server.start()
+    there.close()  # so that a server that dies is noticed
 
     def counts() -> dict[str, int]:
         here.send("count")
         return dict(here.recv())
 
-    yield here.recv(), counts
-    here.send("stop")
-    server.join()
+    try:
+        yield here.recv(), counts
+        here.send("stop")
+        server.join()
+    finally:
+        server.terminate()
 
 
 def serve(pipe: Any) -> None:
