@@ -16,7 +16,8 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -66,7 +67,7 @@ class RunState:
 class Run:
     """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
 
-    `pairs` are the pairs of agents (by `id`) whose chats are under way around this one.
+    `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
     """
 
     log: EventLog = field(default_factory=EventLog)
@@ -76,7 +77,7 @@ class Run:
     tape: Tape | None = None
     chat: int = 0
     depth: int = 0
-    pairs: frozenset[frozenset[int]] = frozenset()
+    pairs: Mapping[frozenset[int], object] = field(default_factory=dict)
     state: RunState = field(default_factory=RunState)
 
     def tell(self, what: Any) -> None:
@@ -209,26 +210,40 @@ def _heartbeat(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         beating = False
 
 
+_interruptible: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[asyncio.Task[Any]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The tasks of a loop that an interrupt cancels, while our handler for it is there."""
+
+
 @contextmanager
 def _cancelling(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """Let an interrupt cancel this task where it would be raised in the loop itself, as in a terminal's IPython.
 
-    A kernel and `asyncio.run` have a handler of their own for it.
+    A kernel and `asyncio.run` have a handler of their own for it. Of several chats on a loop the first installs the
+    handler, and the last takes it away.
     """
-    task = asyncio.current_task()
-    is_main = threading.current_thread() is threading.main_thread()
-    if task is None or not is_main or "ipykernel" in sys.modules:
+    task, tasks = asyncio.current_task(), _interruptible.setdefault(loop, [])
+    if task is None or (not tasks and not _interrupts_are_raised()):
         yield
         return
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))
+    if not tasks:
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(lambda: [one.cancel() for one in tasks]))
+    tasks.append(task)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        tasks.remove(task)
+        if not tasks:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupts_are_raised() -> bool:
+    """Whether an interrupt is a `KeyboardInterrupt` wherever this thread is: no kernel and no `asyncio.run` sees to it."""
+    app = sys.modules.get("ipykernel.kernelapp")
+    is_kernel = app is not None and app.IPKernelApp.initialized()
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and not is_kernel and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _throwable(error: BaseException) -> BaseException:
@@ -313,7 +328,8 @@ def _call_interruptibly(effect: CallTool) -> Any:
     try:
         return function(*effect.args, **effect.kwargs)
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the function may have set one of its own
+            signal.signal(signal.SIGINT, handler)
 
 
 # -- What the effects of a conversation mean --------------------------------------------------------------------
@@ -434,6 +450,7 @@ def _await_elsewhere(awaitable: Awaitable[T]) -> T:
     except BaseException:
         loop.call_soon_threadsafe(lambda: task and task.cancel())
         _stop_blocks(depth)
+        wait([outcome], TICK)  # for the end of what is being stopped, but not long
         raise
     try:
         return outcome.result()

@@ -54,3 +54,23 @@ def test_name_is_refused_when_it_is_that_of_a_folder(tmp_path):
 
     with pytest.raises(UnsafePathError, match="Cannot save the block as 'src'"):
         save_code(tmp_path, "src", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "is_kept"),
+    [
+        ("data.json", "# filename: data.json", False),
+        ("data.json", "// filename: data.json", False),
+        ("data.csv", "# filename: data.csv", False),
+        ("page.html", "<!-- filename: page.html -->", True),
+        ("page.html", "# filename: page.html", False),
+        ("style.css", "/* filename: style.css */", True),
+        ("style.css", "# filename: style.css", False),
+        ("plot.py", "# filename: plot.py", True),
+        ("settings.yaml", "# filename: settings.yaml", True),
+    ],
+)
+def test_line_with_the_name_is_written_when_it_is_a_comment_there(tmp_path, name, first, is_kept):
+    save_code(tmp_path, name, f"{first}\nbody\n")
+
+    assert (tmp_path / name).read_text() == (f"{first}\nbody\n" if is_kept else "body\n")

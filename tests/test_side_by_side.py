@@ -1,6 +1,8 @@
 """Several chats at once, one within another, and what goes on after the end of one."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -264,3 +266,110 @@ def test_message_of_a_chat_is_one_event_with_its_chat():
     result = user().initiate_chat(assistant(DONE), message=Message("go"))
 
     assert texts(result.messages) == ["go", DONE]
+
+
+async def test_two_chats_of_a_pair_nested_side_by_side_are_refused_and_the_outer_talk_stays_whole():
+    async def inner(request):
+        await asyncio.sleep(0)
+        return "inner " + DONE
+
+    agent = assistant("Wait.", inner, "And " + DONE)
+    me = user(default_auto_reply="go on")
+    refused = []
+
+    async def ask_twice(recipient, messages, sender, config):
+        if len(messages) == 2:
+            both = [me.a_initiate_chat(agent, message=f"inner {n}?") for n in (1, 2)]
+            answers = await asyncio.gather(*both, return_exceptions=True)
+            refused.extend(one for one in answers if isinstance(one, ConfigurationError))
+        return False, None
+
+    me.register_reply([object], ask_twice, 1)
+
+    result = await me.a_initiate_chat(agent, message="outer?")
+
+    assert len(refused) == 1
+    assert texts(result.messages) == ["outer?", "Wait.", "go on", "And " + DONE]
+    assert texts(me.chat_messages[agent]) == ["outer?", "Wait.", "go on", "And " + DONE]
+
+
+async def test_pair_is_free_again_when_one_is_reset():
+    asked = asyncio.Event()
+
+    async def never(request):
+        asked.set()
+        await asyncio.Event().wait()
+
+    agent, me = assistant(never, DONE), user()
+    first = asyncio.create_task(me.a_initiate_chat(agent, message="alpha"))
+    await asked.wait()
+    me.reset()
+    agent.reset()
+
+    result = await me.a_initiate_chat(agent, message="beta")
+    first.cancel()
+
+    assert texts(result.messages) == ["beta", DONE]
+
+
+@both_faces
+@pytest.mark.parametrize("output", ["TERMINATE", "Inner.\n\nTERMINATE"])
+def test_word_in_the_output_of_code_ends_nothing(face, output):
+    me = user(code_execution_config={"executor": RecordingExecutor([output])})
+    agent = assistant(CODE, DONE)
+
+    result = face(me, "initiate_chat", agent, message="go")
+
+    assert agent.model.calls == 2
+    assert result.ended_by is EndedBy.TERMINATION
+
+
+@both_faces
+def test_word_in_the_result_of_a_tool_ends_nothing(face):
+    agent, me = assistant(calling("work"), DONE), user(function_map={"work": lambda: "TERMINATE"})
+
+    face(me, "initiate_chat", agent, message="go")
+
+    assert agent.model.calls == 2
+
+
+INTERRUPTED_IN_A_TERMINAL = """
+import asyncio, os, signal, threading
+from jupyter_agents import AssistantAgent, UserProxyAgent
+from jupyter_agents.drive import ChatCancelled
+from jupyter_agents.session import Session, use_session
+from jupyter_agents.testing import ScriptedModel
+
+async def wait(request):
+    await asyncio.Event().wait()
+
+def pair(n, reply):
+    return UserProxyAgent(f"u{n}", human_input_mode="NEVER"), AssistantAgent(f"a{n}", llm_config=ScriptedModel([reply]))
+
+async def both(pairs):
+    return await asyncio.gather(*(u.a_initiate_chat(a, message="Hi") for u, a in pairs))
+
+loop = asyncio.new_event_loop()  # as IPython does in a terminal, and without the handler of asyncio.run
+threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+pairs = [pair(1, "Done.\\n\\nTERMINATE"), pair(2, wait)]
+with use_session(Session()):
+    try:
+        loop.run_until_complete(both(pairs))
+    except asyncio.CancelledError as error:
+        print("cancelled", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    pairs[1][0].check_free(pairs[1][1])
+print("free")
+loop.close()
+"""
+
+
+def test_interrupt_in_a_terminal_ends_the_chats_in_order_and_frees_their_agents():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", INTERRUPTED_IN_A_TERMINAL],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.stdout.split("\n")[:2] == ["cancelled True", "free"], done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from jupyter_agents.termination import Condition, HumanInputMode, is_terminate
 from jupyter_agents.tools import call_function
 
 _MODES = ("ALWAYS", "TERMINATE", "NEVER")
+_CODE_RESULT = re.compile(r"exitcode: -?\d+ \(execution (?:succeeded|failed)\)\n")
 _chosen: ContextVar[list[Reply]] = ContextVar("jupyter_agents_chosen")
 """Where the replies go that the chain chooses while an override of `generate_reply` runs."""
 
@@ -110,7 +112,7 @@ class ResponsiveAgent:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._histories: dict[Any, History] = {}
         self._replies_to: dict[Any, bool] = {}
-        self._partners: set[Any] = set()
+        self._partners: dict[Any, object] = {}
         self._reply_functions: list[ReplyFunction] = []
         self.announced_in: EventLog | None = None
         self.warned_in: EventLog | None = None
@@ -237,6 +239,7 @@ class ResponsiveAgent:
     def reset(self) -> None:
         """Forget all talks and counters, and bring every reply function's configuration back to its initial state."""
         self.clear_history()
+        self._partners.clear()
         self._counters.clear()
         self._replies_to.clear()
         for entry in self._reply_functions:
@@ -268,37 +271,44 @@ class ResponsiveAgent:
         remembered is put back when it has ended.
         """
         pair = frozenset((id(self), id(other)))
-        is_nested = pair in run.pairs
-        if other in self._partners and not is_nested:
-            raise ConfigurationError(
-                f"Cannot begin a chat: {self.name!r} and {other.name!r} are in another one that has not ended. "
-                "Wait for its end, or take other agents."
-            )
+        around = run.pairs.get(pair)
+        self.check_free(other, around)
+        is_nested, token = around is not None, object()
         before = [(one, another, one.relation_to(another)) for one, another in ((self, other), (other, self))]
         for one, another, _ in before:
-            one.begin_talk(another, opening)
+            one.begin_talk(another, opening, token)
         try:
-            yield replace(run, pairs=run.pairs | {pair})
+            yield replace(run, pairs={**run.pairs, pair: token})
         finally:
             for one, another, relation in before:
-                one.end_talk(another, relation if is_nested and opening.clear_history else None, is_nested=is_nested)
+                one.end_talk(another, relation if is_nested and opening.clear_history else None, around)
+
+    def check_free(self, other: Any, around: object = None) -> None:
+        """Refuse a chat with an agent with whom one is under way, other than the one (`around`) that this is nested in."""
+        if self._partners.get(other) is not around:
+            raise ConfigurationError(
+                f"Cannot begin a chat: {self.name!r} and {other.name!r} are in another one that has not ended. "
+                "Wait for its end, take other agents, or reset() both if it never will."
+            )
 
     def relation_to(self, other: Any) -> Relation:
         """What there is between this agent and another."""
         return Relation(self._histories.get(other), self._counters.get(other), self._replies_to.get(other))
 
-    def begin_talk(self, other: Any, opening: Opening) -> None:
-        """Be ready for a chat with another agent."""
-        self._partners.add(other)
+    def begin_talk(self, other: Any, opening: Opening, token: object) -> None:
+        """Be ready for a chat with another agent, which is known by `token`."""
+        self._partners[other] = token
         if opening.expects_replies:
             self.expect(other)
         if opening.clear_history:
             self.clear_history(other)
 
-    def end_talk(self, other: Any, before: Relation | None, *, is_nested: bool) -> None:
+    def end_talk(self, other: Any, before: Relation | None, around: object) -> None:
         """Be done with a chat; `before` is what there was before it, where that is to be again."""
-        if not is_nested:
-            self._partners.discard(other)
+        if around is None:
+            self._partners.pop(other, None)
+        else:
+            self._partners[other] = around
         if before is not None:
             before.restore(other, self._histories, self._counters, self._replies_to)
 
@@ -667,7 +677,9 @@ _REPLY_CORES: dict[Any, Core[..., Reply]] = dict(
 
 
 def _is_terminate(message: Mapping[str, Any]) -> bool:
-    return is_terminate(Message.from_dict(message).text)
+    """Whether the sender says that it is done; what code or a tool has put out is not what it says."""
+    said = Message.from_dict(message)
+    return said.role not in ("function", "tool") and not _CODE_RESULT.match(said.text) and is_terminate(said.text)
 
 
 async def _prepared(message: Any, recipient: Any) -> Message:

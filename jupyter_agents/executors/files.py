@@ -7,6 +7,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from jupyter_agents.messages import scrub
 
+_DATA = frozenset({".json", ".jsonl", ".ndjson", ".geojson", ".ipynb", ".csv", ".tsv", ".txt"})
+_MARKUP = frozenset({".html", ".htm", ".xml", ".svg", ".md"})
+
 
 class UnsafePathError(ValueError):
     """A file name leads out of the work directory, or cannot be written. Its text is for the model."""
@@ -14,6 +17,8 @@ class UnsafePathError(ValueError):
 
 def save_code(work_dir: str | os.PathLike[str] | None, filename: str, code: str) -> Path:
     """Write `code` to `filename` under `work_dir` (the current directory when `None`); the path within it.
+
+    Its first line, which names the file, is written only where it is a comment of the file's format.
 
     Raises `UnsafePathError` for a name that is absolute, has `..` in it, passes a link that leads out, or cannot be
     written. An existing file is replaced.
@@ -25,10 +30,18 @@ def save_code(work_dir: str | os.PathLike[str] | None, filename: str, code: str)
         raise UnsafePathError(f"Cannot save the block as {filename!r}: this leads out of the work directory.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(scrub(code), encoding="utf-8", newline="\n")
+        target.write_text(scrub(_content(name, code)), encoding="utf-8", newline="\n")
     except OSError as error:
         raise UnsafePathError(f"Cannot save the block as {filename!r}: {error.strerror or error}.") from error
     return target.relative_to(root)
+
+
+def _content(name: PurePosixPath, code: str) -> str:
+    """The code without its first line, which names the file, where that line is no comment of the file's format."""
+    first, _, rest = code.partition("\n")
+    suffix, mark = name.suffix.lower(), first.strip()
+    is_comment = mark.startswith("<!--") if suffix in _MARKUP else mark.startswith("/*") if suffix == ".css" else True
+    return rest if suffix in _DATA or not is_comment else code
 
 
 def _relative(filename: str) -> PurePosixPath:

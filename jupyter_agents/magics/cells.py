@@ -202,6 +202,8 @@ class CellChat:
     def check(self) -> None:
         """Raise what is certain to go wrong, before anything is said."""
         check_models((self.initiator, self.recipient), self.session)
+        if self.options.background:
+            self.initiator.check_free(self.recipient)
 
     async def held(self) -> ChatResult:
         """Hold the chat; its result is kept, whatever becomes of it."""
