@@ -24,8 +24,9 @@ def test_quickstart_runs_from_top_to_bottom(open_notebook):
     page = notebook.page
     expect(page.get_by_text("Yes, the rise is getting faster.", exact=True)).to_be_visible()
     expect(page.get_by_text("a swing of 6.1 ppm").first).to_be_attached(timeout=60_000)
-    chat = page.locator(".jp-CodeCell", has_text="%%agentchat").first
-    chat.scroll_into_view_if_needed()
+    answer = page.get_by_text("Yes, the rise is getting faster.", exact=True)
+    answer.scroll_into_view_if_needed()
+    expect(answer).to_be_in_viewport()
     notebook.screenshot("quickstart")
     images = page.locator(".jp-OutputArea img")
     expect(images.first).to_be_attached()
