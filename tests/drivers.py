@@ -20,11 +20,15 @@ def sync_driver(core: Core, run: Run | None = None) -> Any:
 
 def async_driver(core: Core, run: Run | None = None) -> Any:
     """The value of what `core` makes, driven on an event loop of its own."""
+    return on_a_loop(lambda: a_drive(core(), run))
+
+
+def on_a_loop(make: Core) -> Any:
+    """The value of a coroutine on an event loop of its own; what it raises comes out without tearing the loop down."""
 
     async def main() -> Any:
-        # an interrupt must not leave through the loop, which would be torn down by it
         try:
-            return await a_drive(core(), run), None
+            return await make(), None
         except BaseException as error:  # noqa: BLE001 - raised again outside of the loop
             return None, error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from jupyter_agents.executors.base import ExecutionResult
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import Session, Settings
 from jupyter_agents.testing import RecordingExecutor
+from tests.drivers import on_a_loop
 
 
 def sync_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -22,18 +22,7 @@ def sync_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 
 def async_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """The value of the `a_` method, awaited on a loop of its own."""
-
-    async def main() -> Any:
-        # an interrupt must not leave through the loop, which would be torn down by it
-        try:
-            return await getattr(agent, f"a_{name}")(*args, **kwargs), None
-        except BaseException as error:  # noqa: BLE001 - raised again outside of the loop
-            return None, error
-
-    value, error = asyncio.run(main())
-    if error is not None:
-        raise error
-    return value
+    return on_a_loop(lambda: getattr(agent, f"a_{name}")(*args, **kwargs))
 
 
 both_faces = pytest.mark.parametrize("face", [sync_face, async_face], ids=["sync", "async"])

@@ -3,8 +3,6 @@
 import asyncio
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from jupyter_agents import AssistantAgent, UserProxyAgent
 from jupyter_agents.errors import ModelUnavailableError
@@ -13,26 +11,6 @@ from jupyter_agents.session import current_session
 from jupyter_agents.testing import RecordingExecutor, ScriptedHuman, ScriptedModel
 
 CODE = "```python\nprint(6 * 7)\n```"
-
-
-@pytest.fixture(scope="module")
-def bare_shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    yield InteractiveShell.instance(config=config, user_ns={})
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def shell(bare_shell):
-    """A shell with the extension loaded, and no variables of an earlier test."""
-    before = set(bare_shell.user_ns)
-    bare_shell.run_line_magic("load_ext", "jupyter_agents")
-    yield bare_shell
-    bare_shell.run_line_magic("unload_ext", "jupyter_agents")
-    for name in set(bare_shell.user_ns) - before:
-        del bare_shell.user_ns[name]
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ import pickle
 import pprint
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.lib.pretty import pretty
-from traitlets.config import Config
 
 from jupyter_agents import AssistantAgent
 from jupyter_agents.agents.model_config import ModelConfig
@@ -171,23 +169,6 @@ def test_error_names_the_type_and_the_keys_when_a_config_is_refused():
 
 
 # -- %config -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def bare_shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    yield InteractiveShell.instance(config=config, user_ns={})
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def shell(bare_shell):
-    bare_shell.run_line_magic("load_ext", "jupyter_agents")
-    yield bare_shell
-    bare_shell.run_line_magic("unload_ext", "jupyter_agents")
-    bare_shell.config.pop("JupyterAgents", None)
 
 
 def test_key_is_nowhere_when_the_settings_are_printed(shell, capsys):

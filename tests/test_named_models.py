@@ -3,8 +3,6 @@
 import os
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from jupyter_agents import AssistantAgent, UserProxyAgent
 from jupyter_agents.agents.model_config import ModelConfig
@@ -186,23 +184,6 @@ def test_config_is_bare_when_it_only_names_a_model(config, bare):
 
 
 # -- In a cell ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def bare_shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    yield InteractiveShell.instance(config=config, user_ns={})
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def shell(bare_shell):
-    bare_shell.run_line_magic("load_ext", "jupyter_agents")
-    yield bare_shell
-    bare_shell.run_line_magic("unload_ext", "jupyter_agents")
-    bare_shell.user_ns.clear()
 
 
 @pytest.mark.parametrize(
