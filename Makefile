@@ -1,5 +1,5 @@
 # The project's commands. Each sets up what it needs: a virtual environment in .venv, kept up to date.
-# Assumed: make, Python 3.11 or newer, and PyPI within reach the first time.
+# Assumed: make, Python 3.11 or newer, and PyPI and the npm registry within reach the first time.
 
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -7,12 +7,12 @@ NOTEBOOK ?= notebooks/00_quickstart.ipynb
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-kernel lint format floors bench clean local-model browser
+.PHONY: help setup demo test test-unit test-kernel test-frontend test-browser lint format build floors bench clean local-model browser
 
 help: ## Show the commands
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @
 
-setup: ## Make or update the virtual environment (all other commands do it)
+setup: ## Make or update the virtual environment and the front end (all other commands do it)
 	@scripts/setup.sh $(VENV) lab,notebooks,test,dev
 
 demo: setup ## Open the quickstart in JupyterLab (HEADLESS=1: here; LIVE=1: ask a model; APPROVE=auto: run its code)
@@ -28,12 +28,23 @@ test-unit: setup ## Run the unit tests and the package's examples
 test-kernel: setup ## Run the tests in a real kernel
 	@$(VENV_PYTHON) scripts/suites.py kernel
 
+test-frontend: setup ## Check the front end and run its tests
+	@$(VENV_PYTHON) scripts/suites.py frontend
+
+test-browser: setup browser ## Run the tests in JupyterLab and Notebook 7
+	@$(VENV_PYTHON) scripts/suites.py browser
+
 lint: setup ## Check style and types
 	@$(VENV_PYTHON) scripts/suites.py lint
 
 format: setup ## Format the code, and mend what can be mended
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
 	@$(VENV_PYTHON) -m ruff format .
+	@PATH="$$PATH:$(CURDIR)/$(VENV)/bin" npm --prefix labextension run --silent format
+
+build: setup ## Make the wheel and the source distribution in dist/
+	@rm -rf dist
+	@$(VENV_PYTHON) -m hatchling build
 
 floors: ## Run the unit and kernel tests with the lowest versions that pyproject.toml allows
 	@scripts/floors.sh
@@ -45,6 +56,7 @@ bench: setup ## Run the benchmarks (BENCH=name: only that one)
 
 clean: ## Remove all that these commands made, virtual environments included
 	rm -rf $(VENV) .venv-floors build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf labextension/node_modules labextension/lib jupyter_agents/labextension jupyter_agents/widgets/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 local-model: setup
@@ -54,5 +66,5 @@ local-model: setup
 	}
 	@cp tests/local_model/requirements.txt $(VENV)/.local-model
 
-browser:
-	@scripts/browser.sh
+browser: setup
+	@scripts/browser.sh $(VENV)

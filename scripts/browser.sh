@@ -1,6 +1,19 @@
 #!/usr/bin/env bash
-# Print the path of a Chromium or Chrome for the browser tests, and install Debian's where there is none.
+# See to it that the browser tests have what they need, and print the path of their browser: scripts/browser.sh [FOLDER]
+#
+# That is a Chromium or Chrome, Debian's where there is none; and the oldest ipykernel that is supported, beside the one
+# of the virtual environment in FOLDER.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=${1:-.venv}
+oldest=build/ipykernel-oldest
+
+if [[ ! -d $oldest/ipykernel ]]; then
+    echo "Installing the oldest supported ipykernel for the browser tests" >&2
+    rm -rf "$oldest"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --target "$oldest" 'ipykernel==7.0.*' >&2
+fi
 
 find_browser() {
     command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Make a virtual environment, or bring it up to date: scripts/setup.sh FOLDER EXTRAS
 #
-# Does nothing when pyproject.toml has not changed since the last time, and needs no network when what it asks for is there.
+# Does nothing when neither pyproject.toml nor the front end has changed since the last time, and needs no network when
+# what it asks for is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,10 +33,12 @@ if ! is_new_enough "$venv/bin/python"; then
     "$python" -m venv --clear "$venv"
 fi
 
-wanted=$({ cat pyproject.toml; echo "$PWD" "$extras"; "$venv/bin/python" --version; } | sha256sum)
+wanted=$({ cat pyproject.toml hatch_build.py; echo "$PWD" "$extras"; "$venv/bin/python" --version; } | sha256sum)
 if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
-    exit
+    exec scripts/front_end.sh "$venv" # which may have changed
 fi
+
+scripts/front_end.sh "$venv" # before the package, whose installation would build it once more
 
 pip=("$venv/bin/python" -m pip install -qq --disable-pip-version-check)
 if ! "${pip[@]}" --no-index --no-build-isolation --editable ".[$extras]" >/dev/null 2>&1; then
@@ -45,4 +48,5 @@ fi
 if [[ ,$extras, == *,notebooks,* ]]; then
     "$venv/bin/python" -c 'import matplotlib.font_manager' 2>/dev/null # builds its cache of fonts, which takes a while once
 fi
+scripts/front_end.sh "$venv" # pip has put a copy of its own there
 echo "$wanted" >"$stamp"

@@ -9,7 +9,9 @@ machine is no defect, but one that takes ten times as long is taken to hang, and
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FRONT_END = "labextension"
 REPORTS = ROOT / "build" / "test-reports"
 HANGS = 10  # times the budget
 
@@ -30,9 +33,24 @@ NBVAL = (
 )  # fmt: skip
 
 
+NODE = tuple(
+    ("node", f"node_modules/{script}", *arguments)
+    for script, arguments in (
+        ("typescript/bin/tsc", ("--noEmit", "-p", "tsconfig.check.json")),
+        ("eslint/bin/eslint.js", (".",)),
+        ("prettier/bin/prettier.cjs", ("--check", "--log-level=warn", ".")),
+        ("stylelint/bin/stylelint.mjs", ("style/*.css",)),
+        ("jest/bin/jest.js", ("--silent", "--reporters=default")),
+    )
+)
+
+
 @dataclass(frozen=True)
 class Suite:
-    """Commands to run with this Python (`-m` …). It exists where one of the files `needs` names does."""
+    """Commands to run: with this Python (`-m` …), or with Node in the folder of the front end.
+
+    It exists where one of the files `needs` names does.
+    """
 
     name: str
     budget: int
@@ -48,6 +66,7 @@ class Suite:
 SUITES = (
     Suite("lint", 60, (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy",))),
     Suite("unit", 60, (PYTEST,)),
+    Suite("frontend", 90, NODE, f"{FRONT_END}/package.json"),
     Suite("kernel", 120, ((*PYTEST, "tests/kernel"),), "tests/kernel/test_*.py"),
     Suite("faults", 120, ((*PYTEST, "tests/faults"),), "tests/faults/test_*.py"),
     Suite("local-model", 120, ((*PYTEST, "tests/local_model"),), "tests/local_model/test_*.py"),
@@ -55,7 +74,7 @@ SUITES = (
         "notebooks", 120, ((*PYTEST, "tests/notebooks"), NBVAL), "notebooks/*.ipynb",
         {"JUPYTER_AGENTS_REPLAY": "all", "JUPYTER_AGENTS_TRUST_RECORDINGS": "1"},
     ),
-    Suite("browser", 180, ((*PYTEST, "tests/browser"),), "tests/browser/test_*.py"),
+    Suite("browser", 420, ((*PYTEST, "tests/browser"),), "tests/browser/test_*.py"),
 )  # fmt: skip
 
 
@@ -119,13 +138,14 @@ def run(suite: Suite) -> Outcome:
 
 
 def run_command(suite: Suite, command: tuple[str, ...], environment: dict[str, str], counts: Path) -> tuple[int, int]:
-    """How many tests passed, and how many failed; pytest writes them to `counts`. Any other tool counts as one."""
+    """How many tests passed, and how many failed; pytest and jest write them to `counts`. Any other tool is one."""
+    counts.parent.mkdir(parents=True, exist_ok=True)
     counts.unlink(missing_ok=True)
-    if command[0] == "pytest":
-        command = (*command, f"--junit-xml={counts}")
+    arguments, folder = program(command, counts)
     try:
         status = subprocess.run(
-            [sys.executable, "-m", *command],
+            arguments,
+            cwd=folder,
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -138,9 +158,24 @@ def run_command(suite: Suite, command: tuple[str, ...], environment: dict[str, s
     return passed, max(failed, int(status != 0 or passed == 0))
 
 
+def program(command: tuple[str, ...], counts: Path) -> tuple[list[str], Path]:
+    """What to execute for a command, and where. A tool that counts its tests is told to do so."""
+    if command[0] == "node":
+        here = Path(sys.executable).parent  # where Node is when it came from PyPI
+        node = shutil.which("node") or shutil.which("node", path=here) or "node"
+        counting = ["--json", f"--outputFile={counts}"] if "jest" in command[1] else []
+        return [node, *command[1:], *counting], ROOT / FRONT_END
+    counting = [f"--junit-xml={counts}"] if command[0] == "pytest" else []
+    return [sys.executable, "-m", *command, *counting], ROOT
+
+
 def count(report: Path) -> tuple[int, int]:
-    """The tests of a pytest report that passed, and those that failed."""
-    suites = ET.parse(report).getroot().iter("testsuite")
+    """The tests of a report of pytest (XML) or jest (JSON) that passed, and those that failed."""
+    text = report.read_text("utf-8")
+    if text.startswith("{"):
+        found = json.loads(text)
+        return found["numPassedTests"], found["numFailedTests"] + found["numRuntimeErrorTestSuites"]
+    suites = ET.fromstring(text).iter("testsuite")
     numbers = [{key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")} for suite in suites]
     failed = sum(one["failures"] + one["errors"] for one in numbers)
     return sum(one["tests"] - one["skipped"] for one in numbers) - failed, failed

@@ -1,5 +1,6 @@
 """The runner of the suites: what fails a run, and what is reported."""
 
+import json
 import sys
 
 import pytest
@@ -119,6 +120,28 @@ def test_every_test_file_is_in_a_suite():
     assert suites.forgotten_files() == []
 
 
-def test_every_suite_runs_with_this_python():
-    assert {command[0] for one in suites.SUITES for command in one.commands} <= {"ruff", "mypy", "pytest"}
+def test_run_counts_the_tests_of_the_front_end(run):
+    reports = 'require("fs").writeFileSync(process.argv[3].split("=")[1], JSON.stringify(%s))'
+    counted = {"numPassedTests": 3, "numFailedTests": 2, "numRuntimeErrorTestSuites": 1}
+    command = ("node", "node_modules/jest/bin/jest.js")
+
+    status, printed = run(
+        {f"{suites.FRONT_END}/{command[1]}": reports % json.dumps(counted)}, Suite("frontend", 60, (command,))
+    )
+
+    assert status == 1
+    assert printed.endswith("\n3 passed, 3 failed\n")
+
+
+def test_run_fails_when_a_tool_of_the_front_end_fails(run):
+    command = ("node", "tool.js")
+
+    status, printed = run({f"{suites.FRONT_END}/tool.js": "process.exit(1)"}, Suite("frontend", 60, (command,)))
+
+    assert status == 1
+    assert printed.endswith("\n0 passed, 1 failed\n")
+
+
+def test_every_suite_runs_with_this_python_or_node():
+    assert {command[0] for one in suites.SUITES for command in one.commands} <= {"ruff", "mypy", "pytest", "node"}
     assert sys.version_info >= (3, 11)
