@@ -1,0 +1,32 @@
+/** The saved messages of `bundles.py`. */
+
+import type { IHost } from '../../src/view/host';
+import { StreamingMarkdown } from '../../src/view/markdown';
+import { drawMessage, openMessage } from '../../src/view/message';
+import type { IBundle } from '../../src/view/protocol';
+import type { IGalleryState } from '../page';
+import bundles from '../../../build/gallery/bundles.json';
+
+const HOST: IHost = { insertCell: () => undefined };
+
+function draw(found: readonly IBundle[]): HTMLElement[] {
+  return found.map(bundle => drawMessage(bundle, HOST));
+}
+
+function live(): HTMLElement[] {
+  const text = bundles.Conversation[1]?.data['text/markdown'] ?? '';
+  const frame = openMessage({ sender: 'assistant', recipient: 'user_proxy', colour: 1 });
+  const markdown = new StreamingMarkdown();
+  markdown.append(text.slice(text.indexOf('\n\n') + 2, -120));
+  markdown.finish();
+  frame.body.append(markdown.node);
+  return [frame.node];
+}
+
+export const states: readonly IGalleryState[] = [
+  ...Object.entries(bundles).map(([name, found]) => ({
+    name,
+    draw: () => draw(found as unknown as IBundle[])
+  })),
+  { name: 'Being written', draw: live }
+];

@@ -1,0 +1,348 @@
+import { drawMessage, openMessage, readFigures, readMessage } from '../view/message';
+import { MESSAGE_MIME, type IBundle } from '../view/protocol';
+
+const JUNK: readonly unknown[] = [
+  null,
+  undefined,
+  0,
+  -1,
+  NaN,
+  '',
+  'x',
+  true,
+  [],
+  [null],
+  {},
+  { a: 1 },
+  [['x']],
+  () => 1
+];
+const KINDS = ['message', 'note', 'end', 'failure', 'messages', 'error', 'output', 'unheard-of', ''];
+const FIELDS = [
+  'id',
+  'chat',
+  'sender',
+  'recipient',
+  'origin',
+  'colour',
+  'author_colour',
+  'depth',
+  'text',
+  'calls',
+  'results'
+];
+const MORE = ['lines', 'decisions', 'finish_reason', 'not_run', 'level', 'ended_by', 'items'];
+
+function bundle(found: Record<string, unknown>, figures: Record<string, unknown> = {}, others = {}): IBundle {
+  const data = {
+    [MESSAGE_MIME]: { schema: 1, kind: 'message', sender: 'assistant', recipient: 'user', ...found },
+    ...others
+  };
+  return { data, metadata: { jupyter_agents: figures } };
+}
+
+function result(code: number, output: string): string {
+  return `exitcode: ${code} (execution ${code ? 'failed' : 'succeeded'})\nCode output: \n${output}`;
+}
+
+function words(node: Element | null | undefined): string {
+  return (node?.textContent ?? '').replace(/\s+/g, ' ').trim();
+}
+
+function drawn(found: Record<string, unknown>, figures: Record<string, unknown> = {}): HTMLElement {
+  return drawMessage(bundle(found, figures), {});
+}
+
+// -- Reading ---------------------------------------------------------------------------------------------------
+
+test('takes the text from the JSON when it is there', () => {
+  expect(readMessage({ [MESSAGE_MIME]: { text: 'said' }, 'text/markdown': '**a**\n\nother' }).text).toBe(
+    'said'
+  );
+});
+
+test.each([
+  ['**a** to b\n\n# Said\n\nmore', '# Said\n\nmore'],
+  [['**a** to b\n', '\n', 'said\n', 'more'], 'said\nmore'],
+  ['no line that names', ''],
+  [undefined, '']
+])('takes the text from the Markdown %j when the JSON has none', (markdown, text) => {
+  expect(readMessage({ [MESSAGE_MIME]: { kind: 'message' }, 'text/markdown': markdown }).text).toBe(text);
+});
+
+test('reads and draws whatever is in a file', () => {
+  for (const kind of KINDS) {
+    for (const junk of JUNK) {
+      for (const field of [...FIELDS, ...MORE]) {
+        const one = bundle(
+          { kind, origin: 'code', text: result(0, ''), [field]: junk },
+          { usage: junk, items: junk, seconds: junk }
+        );
+
+        expect(drawMessage(one, {})).toBeInstanceOf(HTMLElement);
+      }
+    }
+  }
+});
+
+test.each(JUNK.map(junk => [junk]))('has empty values when the data is %p', junk => {
+  const message = readMessage(junk);
+
+  expect([message.kind, message.sender, message.text, message.depth, message.colour]).toEqual([
+    '',
+    '',
+    '',
+    0,
+    0
+  ]);
+  expect(readMessage({ [MESSAGE_MIME]: junk }).calls).toEqual([]);
+  expect(readFigures(junk).seconds).toBeNull();
+});
+
+test('tells several results apart by their lines', () => {
+  const message = readMessage({
+    [MESSAGE_MIME]: { results: ['add', 'plot'], lines: [2, 1], text: '3\n4\n\nx' }
+  });
+
+  expect(message.results).toEqual([
+    { name: 'add', arguments: '3\n4' },
+    { name: 'plot', arguments: 'x' }
+  ]);
+});
+
+// -- Speech ----------------------------------------------------------------------------------------------------
+
+test('is an article that says who speaks to whom', () => {
+  const node = drawn({ text: '**Hi**', colour: 3 });
+
+  expect(node.tagName).toBe('ARTICLE');
+  expect(node.getAttribute('aria-label')).toBe('assistant to user');
+  expect(node.classList).toContain('jp-agents-Speaker-3');
+  expect(words(node.querySelector('header b'))).toBe('assistant');
+  expect(node.querySelector('strong')?.textContent).toBe('Hi');
+});
+
+test('names are text when they look like markup', () => {
+  const node = drawn({ sender: '<img src=x onerror=alert(1)>', recipient: '**b**', text: 'x' });
+
+  expect(node.querySelector('img')).toBeNull();
+  expect(words(node.querySelector('header b'))).toBe('<img src=x onerror=alert(1)>');
+});
+
+test('shows figures in digits of one width with what they are made of', () => {
+  const usage = { prompt_tokens: 1204, completion_tokens: 186 };
+  const figures = drawn({ text: 'x' }, { seconds: 2.418, usage, model: 'm' }).querySelector(
+    '.jp-agents-Message-figures'
+  );
+
+  expect([...(figures?.children ?? [])].map(words)).toEqual(['2.4 s', '1,390 tokens']);
+  expect(figures?.getAttribute('title')).toBe('m · 1,204 tokens read, 186 written');
+});
+
+test.each([
+  [{}, { replayed: true }, ['replayed']],
+  [{}, { cached: true }, ['cached']],
+  [{ decisions: [{ action: 'run' }, { action: 'edit', text: 'y' }] }, {}, ['approved', 'edited']],
+  [{ decisions: [{ action: 'reject' }] }, {}, ['rejected']],
+  [{ finish_reason: 'interrupted' }, {}, ['interrupted']],
+  [{}, {}, []]
+])('says quietly how it came about: %j %j', (found, figures, badges) => {
+  const node = drawn({ text: 'x', ...found }, figures);
+
+  expect([...node.querySelectorAll('.jp-agents-Badge')].map(words)).toEqual(badges);
+});
+
+test.each([
+  [{ finish_reason: 'length' }, 'Cut off at the token limit; nothing in it was run'],
+  [{ finish_reason: 'content_filter' }, 'Stopped by the content filter; nothing in it was run'],
+  [{ kind: 'failure' }, 'Interrupted before its end; nothing in it was run']
+])('says so when it is not whole: %j', (found, remark) => {
+  expect(words(drawn({ text: 'half', ...found }).querySelector('.jp-agents-Remark'))).toBe(remark);
+});
+
+test('offers the code for a cell when there is Python and the page can', () => {
+  const inserted: string[] = [];
+  const insertCell = (_: HTMLElement, source: string): unknown => inserted.push(source);
+  const named = (node: HTMLElement): string[] => [...node.querySelectorAll('header button')].map(words);
+  const text = 'Run\n\n```python\nx = 1\n```\n\n```py\ny\n```';
+
+  const node = drawMessage(bundle({ text }), { insertCell: (near, source) => void insertCell(near, source) });
+  node.querySelector<HTMLButtonElement>('header button')?.click();
+
+  expect(inserted).toEqual(['x = 1\n\ny']);
+  expect(named(node)).toEqual(['Insert as cell below', 'Copy']);
+  expect(named(drawMessage(bundle({ text: 'words' }), { insertCell }))).toEqual(['Copy']);
+  expect(named(drawn({ text }))).toEqual(['Copy']);
+});
+
+test('has the mathematics set when it comes near what is in sight, and once', () => {
+  const set: HTMLElement[] = [];
+  const seen: ((entries: { isIntersecting: boolean }[]) => void)[] = [];
+  const disconnect = jest.fn();
+  const observer = jest.fn().mockImplementation(callback => {
+    seen.push(callback);
+    return { observe: jest.fn(), disconnect };
+  });
+  Object.assign(globalThis, { IntersectionObserver: observer });
+  const host = { typeset: (node: HTMLElement) => void set.push(node) };
+
+  drawMessage(bundle({ text: '$a_1$' }), host);
+  drawMessage(bundle({ text: 'no formula' }), host);
+  seen[0]?.([{ isIntersecting: false }]);
+  const early = set.length;
+  seen[0]?.([{ isIntersecting: true }]);
+  Reflect.deleteProperty(globalThis, 'IntersectionObserver');
+
+  expect(early).toBe(0);
+  expect(set.map(words)).toEqual(['$a_1$']);
+  expect(seen).toHaveLength(1);
+  expect(disconnect).toHaveBeenCalledTimes(1);
+});
+
+test('is indented when its chat is nested', () => {
+  expect(drawn({ text: 'x', depth: 2 }).style.getPropertyValue('--jp-agents-depth')).toBe('2');
+  expect(drawn({ text: 'x', depth: 90 }).style.getPropertyValue('--jp-agents-depth')).toBe('5');
+});
+
+test('has the same frame when it is live', () => {
+  const live = openMessage({ sender: 'assistant', recipient: 'user', colour: 1 });
+  const saved = drawn({ colour: 1, text: 'x' });
+
+  expect(live.node.className).toBe(saved.className);
+  expect([...live.header.children].slice(0, 2).map(node => node.outerHTML)).toEqual(
+    [...(saved.querySelector('header')?.children ?? [])].slice(0, 2).map(node => node.outerHTML)
+  );
+});
+
+// -- Calls and results -----------------------------------------------------------------------------------------
+
+test('shows calls and their arguments', () => {
+  const node = drawn({ text: '', calls: [{ name: 'add', arguments: '{"a":1}' }] });
+
+  expect(words(node.querySelector('.jp-agents-Code-label'))).toBe('calls add');
+  expect(node.querySelector('code')?.textContent).toBe('{"a": 1}');
+});
+
+test('folds a result when it is long and says how long', () => {
+  const node = drawn({ origin: 'tool', results: ['f'], text: 'x '.repeat(5000) });
+
+  expect(node.querySelector('details')?.open).toBe(false);
+  expect(words(node.querySelector('summary'))).toMatch(/^f returned: x x .*… ?10,000 characters$/);
+});
+
+test('a result has the colour of who made the call', () => {
+  const node = drawn({ origin: 'tool', results: ['f'], text: 'x', colour: 0, author_colour: 4 });
+
+  expect(node.classList).toContain('jp-agents-Speaker-4');
+  expect(node.classList).toContain('jp-agents-Message-result');
+});
+
+test.each([
+  [result(0, 'fine'), 'ran in 0.3 s · exit code 0', 'Output that the agents read'],
+  [result(1, 'Traceback\n\nKeyError: 1\n'), 'ran in 0.3 s · exit code 1, failed', 'KeyError: 1']
+])('a result of code is one line: %j', (text, line, label) => {
+  const node = drawn({ origin: 'code', text, author_colour: 1 }, { seconds: 0.31 });
+
+  expect(words(node.querySelector('.jp-agents-Exit'))).toBe(line);
+  expect(words(node.querySelector('.jp-agents-Fold-label'))).toBe(label);
+  expect(node.querySelector('details')?.open).toBe(false);
+});
+
+test.each([
+  [[{ action: 'reject', text: 'use polars' }], 'not run: rejected – use polars'],
+  [[{ action: 'reject' }], 'not run: rejected'],
+  [[], 'not run: The user refused.']
+])('says that nothing ran when nothing did: %j', (decisions, line) => {
+  const node = drawn({ origin: 'code', text: result(1, 'The user refused.'), not_run: true, decisions });
+
+  expect(words(node.querySelector('.jp-agents-Exit'))).toBe(line);
+  expect(node.textContent).not.toContain('exit code');
+});
+
+test('shows the code as it ran when it was edited', () => {
+  const node = drawn({ origin: 'code', text: result(0, ''), decisions: [{ action: 'edit', text: 'x = 2' }] });
+
+  expect(node.querySelector('details code')?.textContent).toBe('x = 2');
+});
+
+test('a model cannot pass for code when it writes an exit code', () => {
+  expect(drawn({ origin: 'model', text: result(0, 'fine') }).querySelector('.jp-agents-Exit')).toBeNull();
+});
+
+// -- Lines and joined messages ---------------------------------------------------------------------------------
+
+test.each([
+  [{ kind: 'note', text: 'Code is run <without> asking.' }, 'Code is run <without> asking.'],
+  [
+    { kind: 'end', ended_by: 'interrupted', text: 'by the user' },
+    'The chat ended (interrupted: by the user).'
+  ],
+  [{ kind: 'end', ended_by: 'budget', text: 'budget' }, 'The chat ended (budget).']
+])('is a quiet line: %j', (found, line) => {
+  const node = drawn(found);
+
+  expect(words(node)).toBe(line);
+  expect(node.getAttribute('role')).toBe('note');
+});
+
+test('a note names code as code', () => {
+  expect(drawn({ kind: 'note', text: '`_chat` has <them>' }).querySelector('code')?.textContent).toBe(
+    '_chat'
+  );
+});
+
+test('draws all that is joined, outputs of code included', () => {
+  const items = [
+    { kind: 'message', sender: 'a', recipient: 'b', text: 'first' },
+    { kind: 'output', data: { 'text/plain': 'plain' }, metadata: {} },
+    { kind: 'output', data: { 'image/png': 'iVBORw0KGgo=', 'text/plain': 'a figure' }, metadata: {} },
+    { kind: 'message', sender: 'b', recipient: 'a', text: 'last' }
+  ];
+
+  const node = drawMessage(
+    bundle({ kind: 'messages', items }, { items: [{ seconds: 1 }, {}, {}, { replayed: true }] }),
+    {}
+  );
+
+  expect([...node.children].map(child => child.tagName)).toEqual(['ARTICLE', 'DIV', 'DIV', 'ARTICLE']);
+  expect(node.querySelector('pre')?.textContent).toBe('plain');
+  expect(node.querySelector('img')?.alt).toBe('a figure');
+  expect(words(node.lastElementChild?.querySelector('.jp-agents-Badge'))).toBe('replayed');
+  expect(words(node.firstElementChild)).toContain('1.0 s');
+});
+
+test('is drawn when messages are joined in joined messages without end', () => {
+  let items: unknown[] = [];
+  for (let n = 0; n < 20_000; n++) {
+    items = [{ kind: 'messages', items }];
+  }
+
+  expect(drawn({ kind: 'messages', items })).toBeInstanceOf(HTMLElement);
+});
+
+test('outputs are drawn by the page when it can', () => {
+  const asked: boolean[] = [];
+  const renderOutput = (_: IBundle, trusted: boolean): HTMLElement => {
+    asked.push(trusted);
+    return document.createElement('table');
+  };
+  const items = [{ kind: 'output', data: { 'text/html': '<table>' }, metadata: {} }];
+
+  const node = drawMessage(bundle({ kind: 'messages', items }), { renderOutput });
+
+  expect(node.querySelector('table')).not.toBeNull();
+  expect(asked).toEqual([false]);
+});
+
+test('shows the text of what a later version wrote without asking for our own type again', () => {
+  const seen: string[][] = [];
+  const renderOutput = (one: IBundle): null => {
+    seen.push(Object.keys(one.data));
+    return null;
+  };
+
+  const node = drawMessage(bundle({ kind: 'hologram' }, {}, { 'text/plain': 'in words' }), { renderOutput });
+
+  expect(words(node)).toBe('in words');
+  expect(seen).toEqual([['text/plain']]);
+});

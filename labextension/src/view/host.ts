@@ -1,0 +1,12 @@
+/** What the page around a view can do for it. Everything is optional: a view works wherever a widget does. */
+
+import type { IBundle } from './protocol';
+
+export interface IHost {
+  /** Draw an output as the page draws outputs of cells; `null` where it cannot. */
+  readonly renderOutput?: (bundle: IBundle, trusted: boolean) => HTMLElement | null;
+  /** Set the mathematics in an element that is on the page. */
+  readonly typeset?: (node: HTMLElement) => void;
+  /** Put code into a new cell below the one that holds `near`. */
+  readonly insertCell?: (near: HTMLElement, source: string) => void;
+}
