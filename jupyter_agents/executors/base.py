@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from jupyter_agents.code_blocks import CodeBlock
+
+if TYPE_CHECKING:
+    from jupyter_agents.executors.changes import Changes
 
 Output = Mapping[str, Any]
 """An output of a cell as the notebook format has it (`stream`, `display_data`, `execute_result`, `error`)."""
@@ -20,6 +23,8 @@ class ExecutionResult:
     traceback in the order in which they appeared, normalised (no ANSI, no memory addresses, no paths of ours)
     and bounded, with the size of a cut stated. `outputs` are the rich outputs, bounded as well.
     `status` is `refused` when the block was not run at all (`text` then says why).
+    `changes` are those of the user's namespace, `None` from what has no access to it. `block_id` is the name under
+    which `undo` takes them back, where the executor can.
     """
 
     exit_code: int
@@ -27,6 +32,8 @@ class ExecutionResult:
     outputs: tuple[Output, ...] = ()
     status: Literal["ok", "error", "refused"] = "ok"
     seconds: float = 0.0
+    changes: Changes | None = None
+    block_id: str = ""
 
     @property
     def ok(self) -> bool:

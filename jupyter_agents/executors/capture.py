@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, Literal
 
 from jupyter_agents.executors.outputs import (
     Page,
@@ -31,6 +31,7 @@ from jupyter_agents.executors.outputs import (
     shorten,
 )
 from jupyter_agents.executors.override import override
+from jupyter_agents.executors.sink import OutputSink
 from jupyter_agents.executors.tracebacks import format_group, frames_of, hide_frames
 
 _EXIT_HINT = "To exit: use 'exit', 'quit', or Ctrl-D."
@@ -46,14 +47,22 @@ class NotForAgentsError(RuntimeError):
 
 
 class Capture:
-    """What one block shows and how it fares, while `listening`."""
+    """What one block shows and how it fares, while `listening`. With a `sink` the cell gets nothing of it."""
 
     def __init__(
-        self, shell: Any, code: str, *, as_lines: Callable[[str, bool], Any], max_text: int, max_page: int
+        self,
+        shell: Any,
+        code: str,
+        *,
+        as_lines: Callable[[str, bool], Any],
+        max_text: int,
+        max_page: int,
+        sink: OutputSink | None = None,
     ) -> None:
         self.error: dict[str, Any] | None = None
         self.command_status = 0
         self.is_stopped: Callable[[], bool] = lambda: False
+        self.is_told: Callable[[], bool] = lambda: False
         self.is_ours: Callable[[], bool] = lambda: True
         self.write: Callable[[str], Any] = _nothing
         self._write_out: Callable[[str], Any] = _nothing
@@ -63,6 +72,8 @@ class Capture:
         self._is_native = hasattr(shell, "kernel")  # a shell without a kernel prints what it displays
         self._is_paused = False
         self._publish = shell.display_pub.publish
+        self._sink = sink
+        self._shown: set[str] = set()  # the display ids of this block
         self._children = _child_work()
 
     @property
@@ -83,11 +94,12 @@ class Capture:
 
         A cell of the user that runs while the block awaits has them as they were; `is_ours` tells.
         """
-        streams = {id(stream): (name, stream) for name in ("stderr", "stdout") if (stream := getattr(sys, name, None))}
+        names: tuple[Literal["stderr", "stdout"], ...] = ("stderr", "stdout")
+        streams = {id(stream): (name, stream) for name in names if (stream := getattr(sys, name, None))}
         with ExitStack() as stack:
             for name, stream in streams.values():
-                self._write_out = stream.write
-                self.write = self._writer(name, stream.write)
+                self._write_out = self._way_out(name, stream.write)
+                self.write = self._writer(name, self._write_out)
                 stack.enter_context(override(stream, "write", self._if_ours(self.write, stream.write)))
                 stack.enter_context(override(stream, "close", stream.flush))
             for owner, attribute, value in self._overrides(allow_input):
@@ -112,8 +124,7 @@ class Capture:
         }
         with self._lock:
             self._transcript.add("\n".join(self.error["traceback"]), self.error)
-        with self._paused():
-            self._publish(data=error_bundle(self.error), metadata={})
+        self._show(error_bundle(self.error), {}, self._publish)
 
     def say(self, text: str) -> None:
         """Write a line of our own, into the cell and for the model."""
@@ -148,6 +159,10 @@ class Capture:
             yield getpass, "getpass", _refuse_input
 
     # -- Streams ----------------------------------------------------------------------------------------------------
+
+    def _way_out(self, name: Literal["stderr", "stdout"], write: Callable[[str], Any]) -> Callable[[str], Any]:
+        sink = self._sink
+        return write if sink is None else lambda text: sink.write(name, text)
 
     def _writer(self, name: str, write: Callable[[str], Any]) -> Callable[[str], int]:
         def written(text: str) -> int:
@@ -194,8 +209,28 @@ class Capture:
                 self._transcript.add(describe(bundle), output, display_id)
             is_shown = options.get("update") or self._page.admit_output()
         if is_shown:
-            with self._paused():
-                self._publish(bundle, metadata, *args, **options)
+            self._show(bundle, metadata, lambda data, about: self._publish(data, about, *args, **options), **options)
+
+    def _show(self, data: Mapping[str, Any], metadata: Any, publish: Callable[[Any, Any], Any], **options: Any) -> None:
+        """Show it with `publish`, or hand it to the sink. `options` are those of a display."""
+        if self._sink is not None and not self._hand_over(data, metadata, **options):
+            return
+        with self._paused():
+            publish(data, metadata)
+
+    def _hand_over(
+        self, data: Mapping[str, Any], metadata: Any, *, transient: Any = None, update: bool = False, **_: Any
+    ) -> bool:
+        """Show it in the sink. Whether the cell is to have it too: the display it updates is not of this block."""
+        assert self._sink is not None
+        display_id = (transient or {}).get("display_id")
+        name = None if display_id is None else str(display_id)
+        self._sink.show(data, dict(metadata or {}), display_id=name, update=bool(update))
+        if update:
+            return name not in self._shown
+        if name is not None:
+            self._shown.add(name)
+        return False
 
     def _on_clear(self, *args: Any, **options: Any) -> None:
         """Clear what the model will read. The cell holds the whole conversation, which a block must not wipe out."""
@@ -208,8 +243,7 @@ class Capture:
             output = {"output_type": "execute_result", "data": found, "metadata": dict(metadata or {})}
             with self._lock:
                 self._transcript.add(describe(found), output | {"execution_count": None})
-            with self._paused():
-                write(found, metadata)
+            self._show(found, metadata, write)
 
         return written
 
@@ -235,7 +269,7 @@ class Capture:
             elif isinstance(error, SystemExit):
                 warnings.filterwarnings("ignore", message=_EXIT_HINT)  # taken back by `_without_hint`
                 self.show_error("SystemExit", str(error), [f"SystemExit: {error}"])
-            elif _is_cancelled(error) and self.is_stopped():
+            elif self._is_of_stop(error):
                 pass  # said in words when the block has ended
             elif isinstance(error, subprocess.CalledProcessError) and _is_of_magic(error):
                 self.show_error("CalledProcessError", "", [f"The script ended with exit code {error.returncode}."])
@@ -249,6 +283,9 @@ class Capture:
 
         return showtraceback
 
+    def _is_of_stop(self, error: BaseException) -> bool:
+        return (_is_cancelled(error) and self.is_stopped()) or (isinstance(error, KeyboardInterrupt) and self.is_told())
+
     def _on_traceback(self, kind: type[BaseException], error: BaseException, lines: list[str]) -> None:
         name = "RuntimeError" if kind is NotForAgentsError else kind.__name__
         self.show_error(name, _text_of(error), lines)
@@ -259,11 +296,19 @@ class Capture:
         def run(command: str) -> None:
             expanded = self._shell.var_expand(command, depth=1)  # here, where the caller's variables are in reach
             self._shell.user_ns.pop("_exit_code", None)
-            with override(self._shell, "var_expand", lambda text, *args, **options: text):
-                system(expanded)
+            try:
+                with override(self._shell, "var_expand", lambda text, *args, **options: text):
+                    system(expanded)
+            finally:
+                self._check_told()
             self._note_command(expanded, self._shell.user_ns.get("_exit_code"))
 
         return run
+
+    def _check_told(self) -> None:
+        """Pass an interrupt on. IPython ends the command with it, and goes on, or stumbles when it had just begun."""
+        if self.is_told():
+            raise KeyboardInterrupt from None
 
     def _getoutput(self, command: str, split: bool = True, depth: int = 0) -> Any:
         """Like IPython's, which does not tell how the command ended."""

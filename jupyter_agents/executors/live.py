@@ -24,15 +24,21 @@ from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.executors import processes
 from jupyter_agents.executors.base import ExecutionResult
 from jupyter_agents.executors.capture import Capture, without_exit_hint
+from jupyter_agents.executors.changes import Bindings, Changes, summary
 from jupyter_agents.executors.files import UnsafePathError, save_code
 from jupyter_agents.executors.outputs import MAX_PAGE, MAX_TEXT
+from jupyter_agents.executors.sink import current_sink, use_sink
 from jupyter_agents.executors.snapshot import Snapshot
 from jupyter_agents.executors.stopping import BlockTimeout, Stopper
 from jupyter_agents.executors.turnstile import Turnstile
+from jupyter_agents.executors.undo import history, new_block_id
 from jupyter_agents.messages import scrub
 
 TIMED_OUT = 124
 """The exit code of a block whose time was over, as `timeout(1)` has it."""
+
+INTERRUPTED = 130
+"""The exit code of a block that a person has interrupted, as a shell states it."""
 
 _ACCEPTED = "python, py, ipython, sh, bash and shell"
 _AWAIT_NEEDS_LOOP = (
@@ -45,6 +51,7 @@ _AWAIT_NOT_ALLOWED = (
 )
 _UNFINISHED = "The block was not run: its closing fence is missing, so it may have been cut off. Send it again, whole."
 _UNENCODABLE = "The block was not run: it holds lone surrogates, which are not text. Send it again without them."
+_INTERRUPTED = "The block was interrupted by the user."
 _turnstile = Turnstile()
 
 
@@ -174,21 +181,32 @@ _NOT_LANGUAGES = frozenset(
 class _Block:
     """One block while it runs: everything it could break is kept, everything it shows is collected."""
 
-    def __init__(self, executor: LiveExecutor, code: str) -> None:
+    def __init__(self, executor: LiveExecutor, code: str, *, has_namespace: bool = True) -> None:
         self.executor, self.code = executor, code
         self.shell = executor.shell
+        self.bindings = Bindings(self.shell.user_ns) if has_namespace else None
         self.capture = Capture(
-            self.shell, code, as_lines=_as_lines, max_text=executor.max_text, max_page=executor.max_page
+            self.shell,
+            code,
+            as_lines=_as_lines,
+            max_text=executor.max_text,
+            max_page=executor.max_page,
+            sink=current_sink.get(),
         )
         self.stopper = Stopper(
             breakable=(type(self.shell).run_code, processes.pump),
-            guarded=(_Block.run, _Block.a_run, _Block.run_awaiting, _Block.run_script, _Block.__exit__),
-        )
+            guarded=(
+                _Block.__enter__, _Block.run, _Block.a_run, _Block.run_awaiting, _Block.run_script, _Block.__exit__,
+            ),
+            is_ours=_is_ours,
+        )  # fmt: skip
         self.capture.is_stopped = lambda: self.stopper.has_stopped
+        self.capture.is_told = lambda: self.stopper.told
         self.capture.is_ours = _is_ours
         self.snapshot = Snapshot(self.shell)
         self.started = time.monotonic()
-        self._is_alone = True
+        self._is_alone = True  # no cell has begun since
+        self._was_alone = not _is_beside_a_cell(self.shell)
         self._stack = ExitStack()
 
     def __enter__(self) -> _Block:
@@ -200,6 +218,7 @@ class _Block:
                 os.chdir(directory)
             stack.enter_context(without_exit_hint())
             stack.enter_context(self.capture.listening(allow_input=self.executor.allow_input))
+            stack.enter_context(use_sink(None))  # a block of this block shows its things by way of it
             stack.enter_context(self.stopper.watching(self.executor.timeout))
             self._stack = stack.pop_all()
         return self
@@ -208,6 +227,8 @@ class _Block:
         with self._stack:
             if self.stopper.timed_out:
                 self.capture.say(f"The block timed out after {self.executor.timeout:g} s.")
+            elif self.stopper.told and not self.stopper.interrupted:
+                self.capture.say(_INTERRUPTED)
 
     @contextmanager
     def _noticing_cells(self) -> Iterator[None]:
@@ -251,7 +272,7 @@ class _Block:
             self.shell.events.trigger("post_execute")  # run_cell_async does not; figures are drawn by it
             self.shell.events.trigger("post_run_cell", result)
         current = asyncio.current_task()
-        if current is not None and current.cancelling() and not self.stopper.has_stopped:
+        if current is not None and current.cancelling() and not self.stopper.interrupted:
             raise asyncio.CancelledError  # run_cell_async has swallowed it
         return 1 if result is None else self._outcome(result)
 
@@ -275,11 +296,26 @@ class _Block:
         """What came of it, after it has ended. Raises `KeyboardInterrupt` when a person ended it."""
         if self.stopper.interrupted:
             raise KeyboardInterrupt
-        if self.stopper.timed_out:
-            exit_code = TIMED_OUT
+        if self.stopper.timed_out or self.stopper.told:
+            exit_code = TIMED_OUT if self.stopper.timed_out else INTERRUPTED
         seconds = time.monotonic() - self.started
         status: Literal["ok", "error"] = "error" if exit_code else "ok"
-        return ExecutionResult(exit_code, self.capture.text, self.capture.outputs, status, seconds)
+        block_id = new_block_id(self.code)
+        changes = self._changes(block_id)
+        return ExecutionResult(
+            exit_code, self.capture.text, self.capture.outputs, status, seconds, changes=changes, block_id=block_id
+        )
+
+    def _changes(self, block_id: str) -> Changes | None:
+        """What the block has changed in the namespace; kept for undoing it, too."""
+        if self.bindings is None:
+            return None
+        if not (self._is_alone and self._was_alone):
+            return Changes(is_known=False)
+        namespace = self.shell.user_ns
+        differences, resized = self.bindings.differences(namespace), self.bindings.resized(namespace)
+        history().keep(block_id, namespace, differences, resized)
+        return summary(differences, resized)
 
     def _outcome(self, result: Any) -> int:
         error = result.error_before_exec or result.error_in_exec
@@ -305,6 +341,16 @@ class _Block:
 def _is_ours() -> bool:
     """Whether the block that runs has started this code. Its threads do not have its context; cells have the main one."""
     return _turnstile.is_inside() or threading.current_thread() is not threading.main_thread()
+
+
+def _is_beside_a_cell(shell: Any) -> bool:
+    """Whether a cell of the main thread runs, this being another one."""
+    if threading.current_thread() is threading.main_thread():
+        return False
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None and frame.f_code is not type(shell).run_code.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _exit_code(error: BaseException) -> int:
@@ -398,7 +444,7 @@ class _RunScript(Step[ExecutionResult]):
             return self._run()
 
     def _run(self) -> ExecutionResult:
-        with _Block(self.executor, self.code) as block:
+        with _Block(self.executor, self.code, has_namespace=False) as block:
             exit_code = block.run_script("sh" if self.language == "sh" else "bash")
         return block.result(exit_code)
 
