@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 
 from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.display.tables import Table
 from jupyter_agents.session import current_session
 
 _HEADINGS = ("variable", "name", "kind", "model", "human", "approve", "functions")  # as the options are called
+_NOBODY = "No agents yet. Define one with %%agent NAME, or just begin with %%agentchat."
 
 
 class Roster:
@@ -27,24 +28,16 @@ class Roster:
         return self._agents[variable]
 
     def __repr__(self) -> str:
-        if not self._agents:
-            return "No agents yet. Define one with %%agent NAME, or just begin with %%agentchat."
-        rows = [_HEADINGS, *self._rows()]
-        widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADINGS))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        return self._table().text() if self._agents else _NOBODY
 
     def _repr_html_(self) -> str | None:
-        if not self._agents:
-            return None
-        cells = [f"<th>{heading}</th>" for heading in _HEADINGS]
-        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._rows()]
-        body = "".join(f"<tr>{row}</tr>" for row in ("".join(cells), *rows))
-        return f"<table>{body}</table>"
+        return self._table().scrolling_html("Agents") if self._agents else None
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [_row(variable, agent) for variable, agent in self._agents.items()]
+    def _repr_markdown_(self) -> str | None:
+        return self._table().markdown() if self._agents else None
+
+    def _table(self) -> Table:
+        return Table.of(_HEADINGS, (_row(variable, agent) for variable, agent in self._agents.items()))
 
 
 def _row(variable: str, agent: ResponsiveAgent) -> tuple[str, ...]:
