@@ -18,12 +18,15 @@ _HOMES = {
     "jupyter_agents.agents.responsive": ("ResponsiveAgent",),
     "jupyter_agents.agents.assistant": ("AssistantAgent",),
     "jupyter_agents.agents.user_proxy": ("UserProxyAgent",),
+    "jupyter_agents.background": ("Chat",),
     "jupyter_agents.budget": ("Budget",),
     "jupyter_agents.conversation": ("ChatResult",),
     "jupyter_agents.journal.trust": ("trust_recording",),
     "jupyter_agents.errors": ("ChatInterrupted", "JupyterAgentsError"),
     "jupyter_agents.messages": ("Message", "Usage"),
     "jupyter_agents.models.config": ("config_list_from_json", "filter_config"),
+    "jupyter_agents.widgets.builder": ("AgentBuilder",),
+    "jupyter_agents.widgets.chat": ("AgentChat",),
     "jupyter_agents.termination": ("EndedBy", "ExternalStop", "MaxMessages", "TextMention"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
-from jupyter_agents.drive import Run, RunState, ThisRun, Within
+from jupyter_agents.drive import Run, RunState, ThisRun, ThisTask, Within
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
-from jupyter_agents.events import ChatEnded, ChatStarted, EventLog, HumanAnswered, MessageSent, ModelAnswered, Noted
+from jupyter_agents.events import (
+    ChatEnded,
+    ChatStarted,
+    Event,
+    EventLog,
+    HumanAnswered,
+    MessageSent,
+    ModelAnswered,
+    Noted,
+)
+from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.replies import Reply
+from jupyter_agents.session import Rendered
 from jupyter_agents.termination import ChatEnds, Condition, EndedBy, Ending
+
+if TYPE_CHECKING:
+    from pandas import DataFrame  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 _LONGEST_DETAIL = 200
 _LAST_WORD = re.compile(r"(?:^|(?<=\s))[*_`]*TERMINATE[*_`.!]*\s*$")
@@ -93,6 +107,49 @@ class ChatResult:
         """How many calls to models there were, replayed ones included."""
         return len(self._calls())
 
+    @property
+    def events(self) -> list[Event]:
+        """All that happened in the chat and in the chats nested in it, in order."""
+        return self._events(Event, nested=True)
+
+    @property
+    def by_speaker(self) -> dict[str, SpeakerFacts]:
+        """What each speaker did, in the order in which they first did something; nested chats included."""
+        return facts_by_speaker(self.events)
+
+    def to_frame(self, *, nested: bool = False) -> DataFrame:
+        """The messages as a pandas DataFrame, one row each; with `nested` those of nested chats in their places too.
+
+        Columns: `chat` and `turn` (ordinals, from 0), `sender`, `recipient`, `role` (as the initiator sees it),
+        `origin` (`model`, `human`, `code`, `tool` or `program`), `content` (text), `tool_calls` (lists of names),
+        `model`, `tokens_in`, `tokens_out` and `estimated` (of the model call behind the message), `replayed`,
+        `seconds` (that the model or the code took in this run), `finish_reason`, `silent`. What is unknown is `<NA>`:
+        the dtypes are nullable (`string`, `Int64`, `Float64`, `boolean`), but for the ordinals (`int64`),
+        `tool_calls` (`object`), `replayed` and `silent` (`bool`).
+
+        Raises `ConfigurationError` when pandas is not installed.
+        """
+        from jupyter_agents.journal.frame import to_frame
+
+        said = self._events(MessageSent)
+        return to_frame(self.events if nested else self._events(Event), said[0].sender if said else "")
+
+    def timeline(self, *, times: bool = False) -> ChatFigure:
+        """A figure of who did what in which order.
+
+        Its axis counts turns, as in the figure that the result shows of itself: that one is saved in notebooks and
+        compared by nbval, so it must be the same in every run. With `times` the axis is the seconds of this run.
+        """
+        return ChatFigure(self, "timeline", is_of_this_run=times)
+
+    def exchanges(self) -> ChatFigure:
+        """A figure of who talked to whom, and how often."""
+        return ChatFigure(self, "exchanges")
+
+    def tokens(self, *, replays: bool = False) -> ChatFigure:
+        """A figure of the tokens of each speaker. With `replays` what was replayed in this run is marked."""
+        return ChatFigure(self, "tokens", is_of_this_run=replays)
+
     def __len__(self) -> int:
         return len(self._events(MessageSent))
 
@@ -105,7 +162,7 @@ class ChatResult:
         about = " (estimated)" if self.usage.estimated else ""
         return f"<ChatResult: {', '.join(facts)}{f', {tokens:,} tokens{about}' if tokens is not None else ''}>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Rendered:
         from jupyter_agents.session import current_session
 
         render = current_session().render
@@ -124,6 +181,21 @@ class ChatResult:
             if isinstance(event, kind) and event.chat in (chats if nested else (self.chat,)):
                 found.append(event)
         return found
+
+
+@dataclass(frozen=True)
+class ChatFigure:
+    """A picture of a chat, drawn when it is shown. With `is_of_this_run` it says what differs from run to run."""
+
+    result: ChatResult
+    kind: Literal["timeline", "exchanges", "tokens"]
+    is_of_this_run: bool = False
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Rendered:
+        from jupyter_agents.session import current_session
+
+        render = current_session().render
+        return render(self) if render is not None else {"text/plain": repr(self)}
 
 
 def _as_history(event: MessageSent, initiator: str) -> dict[str, Any]:
@@ -181,7 +253,9 @@ async def hold_chat(
         try:
             ending = await _ending_of(talk)
         except (KeyboardInterrupt, asyncio.CancelledError) as stop:
-            result = await close(Ending(EndedBy.INTERRUPTED))
+            result = await close(_ending_of_stop(run))
+            if run.control.is_stopping and run.depth == 1:
+                return result
             if isinstance(stop, asyncio.CancelledError):
                 stop.result = result  # type: ignore[attr-defined]  # cancelling must stay cancelling
                 raise
@@ -197,14 +271,21 @@ async def hold_chat(
         await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))
         return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log))
 
+    task = await ThisTask()
     try:
-        result: ChatResult = await Within(run, to_the_end())
+        with run.control.held(task) if run.depth == 1 else nullcontext():
+            result: ChatResult = await Within(run, to_the_end())
         return result
     finally:
         run.state.is_over = True
         talk.close()
         if run.depth == 1 and run.tape is not None:
             run.tape.close()
+
+
+def _ending_of_stop(run: Run) -> Ending:
+    reason = run.control.reason
+    return Ending(EndedBy.INTERRUPTED) if reason is None else Ending(EndedBy.STOPPED, reason)
 
 
 async def _ending_of(talk: Coroutine[Any, Any, Ending]) -> Ending:

@@ -26,6 +26,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jupyter_agents.budget import Ledger
+from jupyter_agents.control import Control
 from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Pause, Step, Tell
 from jupyter_agents.errors import INTERRUPTED, ConfigurationError, ModelError, NoHumanError
 from jupyter_agents.events import (
@@ -42,6 +43,8 @@ from jupyter_agents.events import (
     Notice,
     Waiting,
 )
+from jupyter_agents.executors.sink import OutputSink, use_sink
+from jupyter_agents.executors.stopping import use_owner
 from jupyter_agents.session import Session, current_session
 
 if TYPE_CHECKING:
@@ -79,6 +82,12 @@ class Run:
     depth: int = 0
     pairs: Mapping[frozenset[int], object] = field(default_factory=dict)
     state: RunState = field(default_factory=RunState)
+    control: Control = field(default_factory=Control)
+
+    def output_sink(self) -> OutputSink | None:
+        """Where code shows things, if a listener takes them; otherwise they go to the cell."""
+        sinks = (listener.output_sink() for listener in self.listeners if hasattr(listener, "output_sink"))
+        return next((sink for sink in sinks if sink is not None), None)
 
     def tell(self, what: Any) -> None:
         """Let every listener know. One that fails is warned about, and does not end the chat."""
@@ -94,6 +103,12 @@ current_run: ContextVar[Run | None] = ContextVar("jupyter_agents_run", default=N
 
 class ThisRun(Effect[Run]):
     """The run of the driver that performs this effect."""
+
+    __slots__ = ()
+
+
+class ThisTask(Effect["asyncio.Task[Any] | None"]):
+    """The task in which an event loop's driver performs this effect; `None` under the synchronous one."""
 
     __slots__ = ()
 
@@ -258,6 +273,7 @@ def _throwable(error: BaseException) -> BaseException:
 
 
 def _perform(effect: Any, run: Run) -> Any:
+    _check_stopped(effect, run)
     if isinstance(effect, Step):
         return effect.perform()
     if isinstance(effect, CallTool):
@@ -273,10 +289,13 @@ def _perform(effect: Any, run: Run) -> Any:
 
 
 async def _a_perform(effect: Any, run: Run) -> Any:
+    _check_stopped(effect, run)
     if isinstance(effect, Step):
         return await effect.a_perform()
     if isinstance(effect, CallTool):
-        return await _a_call(effect)
+        return await _a_call(effect, run)
+    if isinstance(effect, ThisTask):
+        return asyncio.current_task()
     if isinstance(effect, Pause):
         return await asyncio.sleep(effect.seconds)
     if isinstance(effect, Within):
@@ -288,6 +307,12 @@ async def _a_perform(effect: Any, run: Run) -> Any:
     return _at_once(effect, run)
 
 
+def _check_stopped(effect: Any, run: Run) -> None:
+    """Begin nothing more in a chat that a person has stopped, whoever has swallowed the interrupt."""
+    if run.control.is_stopping and run.control.is_held and not isinstance(effect, _PASSING):
+        raise KeyboardInterrupt
+
+
 def _at_once(effect: Any, run: Run) -> Any:
     if isinstance(effect, Emit):
         return run.tell(run.log.append(effect.event))
@@ -295,6 +320,8 @@ def _at_once(effect: Any, run: Run) -> Any:
         return run.tell(effect.notice) if run.listeners else None
     if isinstance(effect, ThisRun):
         return run
+    if isinstance(effect, ThisTask):
+        return None
     raise TypeError(
         f"Cannot await {effect!r} in a synchronous call: it belongs to an event loop. "
         "Use the `a_` method and `await` it, or make the callback an async function."
@@ -306,15 +333,15 @@ def _call(effect: CallTool) -> Any:
     return _await_elsewhere(value) if inspect.isawaitable(value) else value
 
 
-async def _a_call(effect: CallTool) -> Any:
+async def _a_call(effect: CallTool, run: Run) -> Any:
     try:
-        value = _call_interruptibly(effect)
+        value = _call_interruptibly(effect, run.control)
     except StopIteration as end:  # here, and not by this coroutine in words of its own: a model may read them
         raise _throwable(end) from end
     return await value if inspect.isawaitable(value) else value
 
 
-def _call_interruptibly(effect: CallTool) -> Any:
+def _call_interruptibly(effect: CallTool, control: Control) -> Any:
     """Call a function from the loop so that an interrupt reaches it while it runs.
 
     Whoever runs the loop (ipykernel, `asyncio.run`) has a handler that cancels a task, which a function that holds the
@@ -325,9 +352,11 @@ def _call_interruptibly(effect: CallTool) -> Any:
     if not callable(handler) or handler is signal.default_int_handler:
         return function(*effect.args, **effect.kwargs)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    control.is_calling = True
     try:
         return function(*effect.args, **effect.kwargs)
     finally:
+        control.is_calling = False
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the function may have set one of its own
             signal.signal(signal.SIGINT, handler)
 
@@ -404,14 +433,29 @@ async def _ask(effect: Ask, run: Run) -> Answer:
 
 async def _execute(effect: Execute, run: Run) -> ExecutionResult:
     await Emit(CodeStarted(run.chat, effect.agent, effect.block.language, effect.block.code))
-    result = await effect.executor.execute(effect.block)
-    await Emit(
-        CodeFinished(
-            run.chat, effect.agent, result.exit_code, result.status, result.text, len(result.outputs), result.seconds
-        )
-    )
+    with use_sink(run.output_sink()), use_owner(run.control):
+        result = await effect.executor.execute(effect.block)
+    await Emit(_finished(effect, run, result))
     return result
 
+
+def _finished(effect: Execute, run: Run, result: ExecutionResult) -> CodeFinished:
+    changes = None if result.changes is None else result.changes.to_json()
+    return CodeFinished(
+        run.chat,
+        effect.agent,
+        result.exit_code,
+        result.status,
+        result.text,
+        len(result.outputs),
+        result.seconds,
+        changes,
+        result.block_id,
+    )
+
+
+_PASSING = (Emit, Tell, ThisRun, ThisTask, Within)
+"""Effects that begin nothing: a chat that is being stopped needs them to end in order."""
 
 _OPERATIONS: dict[type[Any], Callable[[Any, Run], Coroutine[Any, Any, Any]]] = {
     Complete: _complete,

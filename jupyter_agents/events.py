@@ -140,7 +140,11 @@ class CodeStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class CodeFinished(Event):
-    """A block has run, or was refused. `outputs` counts its rich outputs; the outputs themselves are on the page."""
+    """A block has run, or was refused. `outputs` counts its rich outputs; the outputs themselves are on the page.
+
+    `changes` is what the block did to the user's variables (see `executors.changes`), by the `block_id` with which that
+    is undone; `None` where it is not known.
+    """
 
     kind: ClassVar[str] = "code_finished"
     agent: str
@@ -149,6 +153,8 @@ class CodeFinished(Event):
     text: str = ""
     outputs: int = 0
     seconds: float = 0.0
+    changes: Mapping[str, Any] | None = field(default=None, hash=False)
+    block_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CodePolicy = Literal["ask", "auto", "deny"]
 ReplayMode = Literal["off", "model", "all", "record"]
+Rendered = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
+"""How something shows itself: data by MIME type, perhaps with metadata, as IPython takes it."""
 
 
 @dataclass
@@ -33,7 +35,8 @@ class Settings:
     `code_policy` overrides what agents say about running code. `max_repairs` is how many failures in a row a model
     may try to mend; `max_turns` the turn limit of `%%agentchat`. `recording` is the file of this notebook's
     recording, `replay` what is done with it: nothing, replay the words of models (`model`) or of people too (`all`),
-    or `record`.
+    or `record`. `prompt_timeout` is how many seconds a prompt on the page waits for its answer (`None`: for ever); after
+    that a question counts as skipped, and code as rejected.
     """
 
     model: str | Mapping[str, Any] | Model | None = None
@@ -42,6 +45,7 @@ class Settings:
     max_turns: int = 30
     recording: str | None = None
     replay: ReplayMode = "off"
+    prompt_timeout: float | None = None
 
     def __repr__(self) -> str:
         from jupyter_agents.models.masking import masked  # there may be a key in `model`
@@ -51,7 +55,10 @@ class Settings:
 
 @dataclass
 class Session:
-    """The surroundings of chats. Everything has a default that works with no kernel and nobody there."""
+    """The surroundings of chats. Everything has a default that works with no kernel and nobody there.
+
+    `approved` are the digests of texts that a person lets run again without asking (see `approval_digest`).
+    """
 
     settings: Settings = field(default_factory=Settings)
     make_listeners: Callable[..., list[Listener]] = list
@@ -59,7 +66,8 @@ class Session:
     find_executor: Callable[[Mapping[str, Any]], Executor] | None = None
     find_model: Callable[[], Model] | None = None
     find_recording: Callable[[], Recording | None] = lambda: None
-    render: Callable[[Any], dict[str, Any]] | None = None
+    render: Callable[[Any], Rendered] | None = None
+    approved: set[str] = field(default_factory=set)
 
     def executor(self, options: Mapping[str, Any]) -> Executor:
         """Whatever runs code here. `options` are the classic keys (`work_dir`, `timeout`)."""

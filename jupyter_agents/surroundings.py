@@ -74,6 +74,10 @@ def make_listeners(*, shows_opening: bool = True) -> list[Listener]:
 
 
 def _make_human() -> HumanInput:
+    if is_in_kernel():
+        from jupyter_agents.display.people import PageHuman
+
+        return PageHuman()
     from jupyter_agents.human.stdin import StdinHuman
 
     return StdinHuman()
@@ -85,10 +89,11 @@ def _make_executor(work_dir: str | None, timeout: float | None, allow_await: boo
     return LiveExecutor(work_dir=work_dir, timeout=timeout, allow_await=allow_await)
 
 
-def _render(result: Any) -> dict[str, Any]:
-    from jupyter_agents.display.result import result_bundle
+def _render(shown: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    from jupyter_agents.conversation import ChatResult
+    from jupyter_agents.display.result import result_bundle, result_metadata
 
-    return result_bundle(result)
+    return result_bundle(shown), result_metadata(shown) if isinstance(shown, ChatResult) else {}
 
 
 # -- The model ---------------------------------------------------------------------------------------------------

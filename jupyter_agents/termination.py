@@ -81,6 +81,25 @@ class Question(Enum):
     LAST_WORD = "Please give feedback to {sender}. Press enter or type 'exit' to stop the conversation: "
 
 
+    @property
+    def empty(self) -> Literal["auto", "end"]:
+        """What an empty answer means: the automatic reply, or the end of the chat."""
+        return "end" if self is Question.LAST_WORD else "auto"
+
+
+def read_question(text: str) -> tuple[str, Literal["send", "auto", "end"]]:
+    """Who waits for an answer to this prompt, and what an empty one means; `("", "send")` for a text of one's own.
+
+    >>> read_question(Question.LAST_WORD.value.format(sender="assistant"))
+    ('assistant', 'end')
+    """
+    for question in Question:
+        before, _, after = question.value.partition("{sender}")
+        if text.startswith(before) and text.endswith(after):
+            return text[len(before) : len(text) - len(after)], question.empty
+    return "", "send"
+
+
 class NotAsked(Enum):
     """The answer of nobody."""
 

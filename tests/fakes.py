@@ -85,3 +85,28 @@ def texts(messages: Iterable[Any]) -> list[str]:
 def wire_of(agent: Any, call: int = -1) -> list[dict[str, Any]]:
     """What the agent's scripted model was sent in one of its calls, without the instructions."""
     return [dict(one) for one in agent.model.requests[call].messages if one.get("role") != "system"]
+
+
+class FakeClock:
+    """A clock that stands still until it is told otherwise, and then calls what is due."""
+
+    def __init__(self):
+        self.time = 100.0
+        self.due = []
+
+    def now(self):
+        return self.time
+
+    def at(self, when, function):
+        self.due.append((when, len(self.due), function))
+
+    def after(self, seconds, function):
+        self.at(self.time + seconds, function)
+
+    def run(self, seconds):
+        end = self.time + seconds
+        while (ready := [one for one in sorted(self.due) if one[0] <= end]) and ready:
+            self.due.remove(ready[0])
+            self.time = max(self.time, ready[0][0])
+            ready[0][2]()
+        self.time = end

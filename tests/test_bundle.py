@@ -21,6 +21,8 @@ from jupyter_agents.display.bundle import (
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
+    CodeFinished,
+    CodeStarted,
     Entry,
     HumanAnswered,
     MessageSent,
@@ -29,8 +31,12 @@ from jupyter_agents.events import (
     Noted,
 )
 from jupyter_agents.executors.outputs import MESSAGE_MIME
+from jupyter_agents.human.base import Answer
+from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.messages import Message, ToolCall, ToolResponse, Usage
+from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
+from tests.fakes import FakeExecutor, assistant, quiet_session, user
 
 FAILED = "exitcode: 1 (execution failed)\nCode output: NameError: name 'x' is not defined"
 
@@ -86,6 +92,7 @@ def test_message_has_every_form_when_it_is_speech():
         "sender": "assistant",
         "recipient": "user",
         "origin": "model",
+        "colour": 0,
     }
     assert bundle.data["text/plain"] == "assistant (to user):\n\n**Hello**, world"
     assert bundle.data["text/markdown"] == "**assistant** to user\n\n**Hello**, world"
@@ -264,6 +271,102 @@ def test_decision_stands_beside_the_result_it_led_to(answer, remark, decision):
     assert f"· {remark}" in Page(first.data["text/html"]).text
     assert ("x = 2" in first.data["text/html"]) == (answer.action == "edit")
     assert "decisions" not in describe(second)
+
+
+def code_ran(status="error", seconds=0.25):
+    return CodeStarted(0, "user", "python", "x"), CodeFinished(0, "user", 1, status, "NameError", seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [("too *slow*\nreally", "not run: rejected – too *slow* really"), ("", "not run: rejected")],
+)
+def test_result_says_that_nothing_ran_when_the_code_was_rejected(reason, line):
+    text = f"exitcode: 1 (execution failed)\nCode output: \nThe user refused to run this code: {reason}"
+
+    [bundle] = shown(HumanAnswered(0, "user", "reject", reason), sent(text, origin="code", sender="user"))
+
+    assert bundle.data["text/plain"].endswith(f"\n\n{line}")
+    assert line in Page(bundle.data["text/html"]).text
+    assert "exit code" not in bundle.data["text/html"] + bundle.data["text/markdown"]
+    assert describe(bundle)["not_run"] is True
+    assert exact_text(bundle.data) == text
+
+
+def test_result_says_that_nothing_ran_when_the_executor_refused_it():
+    text = "exitcode: 1 (execution failed)\nCode output: unknown language json"
+
+    [bundle] = shown(*code_ran("refused"), sent(text, origin="code", sender="user"))
+
+    assert bundle.data["text/plain"].endswith("not run: unknown language json")
+
+
+@pytest.mark.parametrize(
+    ("config", "answers", "line"),
+    [
+        ({"policy": "deny"}, [], "not run: Running code is not allowed here."),
+        ({"policy": "ask"}, [Answer("no time", "reject")], "not run: rejected – no time"),
+        ({"policy": "ask"}, [Answer("", "run")], "exit code 0"),
+    ],
+)
+def test_result_says_what_became_of_the_code_of_a_real_chat(config, answers, line):
+    me = user(code_execution_config={"executor": FakeExecutor()} | config, human=ScriptedHuman(answers))
+
+    with use_session(quiet_session()):
+        chat = me.initiate_chat(assistant("```python\n1\n```", "Done.\n\nTERMINATE"), message="go")
+    _, _, result, *_ = shown(*(entry.event for entry in chat.log))
+
+    assert result.data["text/plain"].partition("\n\n")[2].startswith(line)
+
+
+def test_result_has_its_exit_code_when_a_block_ran_before_another_was_rejected():
+    [bundle] = shown(
+        *code_ran("ok"), HumanAnswered(0, "user", "reject", "no"), sent(FAILED, origin="code", sender="user")
+    )
+
+    assert "not_run" not in describe(bundle)
+    assert "exit code 1, failed" in bundle.data["text/plain"]
+
+
+def test_seconds_are_those_of_all_blocks_when_it_is_the_result_of_code():
+    *_, first, second = shown(
+        sent(recipient="user"),
+        *code_ran(),
+        *code_ran(),
+        sent(FAILED, origin="code", sender="user", recipient="assistant"),
+        sent(FAILED, origin="code", sender="user", recipient="assistant"),
+    )
+
+    assert first.metadata[METADATA_KEY] == {"seconds": 0.5}
+    assert second.metadata == {}
+    assert first.data[MESSAGE_MIME] | {"id": 2} == second.data[MESSAGE_MIME]  # the data does not tell
+
+
+def test_colour_is_the_ordinal_of_the_speaker_and_that_of_the_author_is_with_the_result():
+    transcript = Transcript()
+    events = (
+        sent(sender="user", recipient="assistant"),
+        sent(),
+        sent(FAILED, origin="code", sender="user", recipient="assistant"),
+    )
+
+    asked_early = transcript.ordinal("stranger")
+    first, second, result = (describe(transcript.bundle(Entry(n, event))) for n, event in enumerate(events))
+
+    assert asked_early == 0
+    assert [first["colour"], second["colour"], result["colour"]] == [0, 1, 0]
+    assert "author_colour" not in first | second
+    assert result["author_colour"] == 1
+
+
+def test_lines_tell_several_results_apart_when_they_stand_one_after_the_other():
+    results = (ToolResponse("c1", "3\n4"), ToolResponse("c2", "x"))
+
+    bundle = message_bundle(sent("3\n4\n\nx", origin="tool", role="tool", tool_responses=results), 0)
+    other = message_bundle(sent("3", origin="tool", role="tool", tool_responses=results), 0)
+
+    assert describe(bundle)["lines"] == [2, 1]
+    assert "lines" not in describe(other)
 
 
 # -- Runs differ, data does not ----------------------------------------------------------------------------------

@@ -302,3 +302,28 @@ def test_prompt_fails_at_once_when_nobody_is_there(keyboard, monkeypatch):
     with pytest.raises(NoHumanError, match="this session cannot answer prompts"):
         drive(StdinHuman().ask(TEXT))
     assert asked == []
+
+
+# -- Choices -----------------------------------------------------------------------------------------------------
+
+
+CHOICE = Prompt("Who speaks next?", "choice", "admin", choices=("ann", "bob", "3"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen"), [(["2"], "bob"), (["bob"], "bob"), (["", "eve", "9", " 1 "], "ann"), (["3"], "3")]
+)
+def test_choice_is_made_by_number_or_text_and_asked_again_otherwise(keyboard, typed, chosen):
+    asked = keyboard(*typed)
+
+    answer = drive(StdinHuman().ask(CHOICE))
+
+    assert answer == Answer(chosen)
+    assert asked == ["Who speaks next?\n  1. ann\n  2. bob\n  3. 3\nWhich one? "] * len(typed)
+
+
+def test_scripted_choice_must_be_one_of_those_offered():
+    with pytest.raises(ConfigurationError, match="it is not among ann, bob, 3"):
+        drive(ScriptedHuman(["eve"]).ask(CHOICE))
+
+    assert drive(ScriptedHuman(["ann"]).ask(CHOICE)) == Answer("ann")

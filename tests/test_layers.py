@@ -12,9 +12,9 @@ from tests.plugins.layers import Package, Rules, violations
 
 ROOT = Path(jupyter_agents.__file__).parent
 
-L0 = ("errors", "messages", "events", "effects", "code_blocks", "termination", "budget", "nearest")
-L1 = ("tools", "mcp", "models", "executors", "human", "journal", "session")
-L2 = ("drive", "replies", "agents", "conversation")
+L0 = ("errors", "messages", "events", "effects", "code_blocks", "termination", "budget", "nearest", "code_facts")
+L1 = ("tools", "mcp", "models", "executors", "human", "journal", "session", "control")
+L2 = ("drive", "replies", "agents", "conversation", "background")
 L3 = ("testing", "sweep")
 L4 = ("display", "widgets")
 L5 = ("magics", "surroundings", "__init__", "labextension")

@@ -228,14 +228,14 @@ def test_magic_holds_the_chat_when_it_is_called_as_a_function(shell, model):
     assert len(shell.user_ns["_chat"]) == 2
 
 
-def test_task_is_kept_and_then_the_result_when_in_the_background(shell, model):
+def test_handle_is_kept_and_then_the_result_when_in_the_background(shell, model):
     model("Hello.\nTERMINATE")
 
     async def cells():
         await run_async(shell, "%%agentchat --background --approve auto\nHello")
-        task = shell.user_ns["_chat"]
-        assert isinstance(task, asyncio.Task)
-        return await task
+        chat = shell.user_ns["_chat"]
+        assert repr(chat) == "<Chat: user and assistant, going on>"
+        return await chat
 
     result = asyncio.run(cells())
 
@@ -260,7 +260,8 @@ def test_later_error_is_one_line_when_in_the_background(shell, model, capsys, ra
 
     async def cells():
         await run_async(shell, "%%agentchat --background --approve auto\nHello")
-        await asyncio.wait([shell.user_ns["_chat"]])
+        with pytest.raises(type(raised)):
+            await shell.user_ns["_chat"]
 
     asyncio.run(cells())
 
@@ -731,7 +732,7 @@ def test_agents_are_listed_with_what_they_are(shell, run):
     assert list(roster) == ["ada", "me"]
     assert "Ada" in repr(roster)
     assert "always" in repr(roster)
-    assert "<td>Me</td>" in roster._repr_html_()
+    assert ">Me</td>" in roster._repr_html_()
 
 
 def test_listing_shows_the_policy_that_holds(shell, run):

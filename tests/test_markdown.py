@@ -1,7 +1,10 @@
 """Foreign Markdown: what it may become, and what it never may."""
 
+import json
+import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -274,3 +277,30 @@ def test_name_stands_for_itself_when_it_looks_like_markup():
         Tags(rendered_trusting(escape_markdown("a_b*c* <i> [x](y) &amp; #1"))).text.strip()
         == "a_b*c* <i> [x](y) &amp; #1"
     )
+
+
+# -- The same on both sides --------------------------------------------------------------------------------------
+
+CASES = Path(__file__).parent.parent / "labextension" / "src" / "__tests__" / "markdown-cases.json"
+SAMPLES = [
+    *PAYLOADS.values(),
+    "plain *em* **strong** ~~gone~~ `code` line\nbreak  \nhard",
+    "# One\n\n## Two\n\n###### Six\n\nSetext\n======",
+    "- a\n- b\n  - c\n\n    d\n\n3. x\n4. y",
+    "> quoted\n> - in a list\n>   ```python\n>   x = 1\n>   ```",
+    "| a | b | c |\n|---|--:|:-:|\n| 1 | `2` | **3** |\n| | x |",
+    "```python\nfor x in y:\n    print(x)\n```\n\n    indented\n\n~~~ c++\nint a;\n~~~",
+    "[a](https://a.test/?x=1&y) [b][r] <https://b.test> [c]() [d](javascript:x)\n\n[r]: http://r.test 't'",
+    "so $a*b*c_1$ and \\(x\\{1\\}\\), $$\n\\frac{a}{b}\n$$ but $5 and $6",
+    "a\n***\nb\n\n1) x\n\n&lt; &amp; &copy; \\* \\_",
+    "",
+]
+
+
+def test_views_draw_what_the_static_html_shows_when_they_get_the_same_text():
+    """The specification of the views reads these cases: `UPDATE_CASES=1` writes them anew."""
+    cases = [{"markdown": text, "html": to_html(text)} for text in SAMPLES]
+    if os.environ.get("UPDATE_CASES"):
+        CASES.write_text(json.dumps(cases, indent=2) + "\n", encoding="utf-8")
+
+    assert json.loads(CASES.read_text(encoding="utf-8")) == cases

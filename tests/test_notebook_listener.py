@@ -2,7 +2,7 @@
 
 import pytest
 
-from jupyter_agents.display import notebook
+from jupyter_agents.display import front_end, slots
 from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
 from jupyter_agents.events import ChatEnded, ChatStarted, CodeFinished, Delta, Entry, MessageSent, Noted
 from jupyter_agents.executors.outputs import MESSAGE_MIME
@@ -36,8 +36,9 @@ def page(monkeypatch):
     def open_page(*, allow_stdin=True):
         cell = Cell(allow_stdin=allow_stdin)
         monkeypatch.setattr("IPython.display.publish_display_data", cell.take)
-        monkeypatch.setattr(notebook, "_parent", lambda: cell.request)
-        monkeypatch.setattr(notebook, "_cell", notebook._Cell())
+        monkeypatch.setattr(front_end, "parent", lambda: cell.request)
+        monkeypatch.setattr(slots, "_cell", slots._Cell())
+        monkeypatch.setattr(front_end, "has_widgets", lambda: False)
         return cell
 
     return open_page
@@ -130,7 +131,7 @@ def test_shared_output_is_never_updated_when_nobody_follows(page):
 def test_shared_output_grows_while_the_chat_goes_on_when_somebody_follows(page, monkeypatch):
     cell = page()
     seconds = iter(range(0, 10_000, 2))
-    monkeypatch.setattr(notebook._SharedOutput, "__init__", _with_clock(lambda: next(seconds)))
+    monkeypatch.setattr(slots.SharedSlot, "__init__", _with_clock(lambda: next(seconds)))
     listener = NotebookListener()
 
     tell(listener, *chat_of(MAX_OUTPUTS + 2))
@@ -141,8 +142,8 @@ def test_shared_output_grows_while_the_chat_goes_on_when_somebody_follows(page, 
 
 
 def _with_clock(clock):
-    made = notebook._SharedOutput.__init__
-    return lambda self, display_id: made(self, display_id, clock=clock)
+    made = slots.SharedSlot.__init__
+    return lambda self, *args: made(self, *args, clock=clock)
 
 
 def test_outputs_of_code_are_counted(page):

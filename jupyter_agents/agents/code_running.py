@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
@@ -128,11 +129,28 @@ async def _say_foreign(agent: ResponsiveAgent, run: Run) -> None:
     await Emit(Noted(run.chat, text, run.log.key_of(agent), "warning"))
 
 
+def _digest(block: CodeBlock) -> str:
+    """What an approval is bound to: the language and the exact text."""
+    return hashlib.sha256(f"{block.language}\0{block.code}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
 async def _ask_person(
     agent: ResponsiveAgent, block: CodeBlock, run: Run, question: str = "Run this code?"
 ) -> tuple[CodeBlock | None, str]:
     await _say_foreign(agent, run)
-    prompt = Prompt(question, "approval", agent.name, block=block)
+    digest = _digest(block)
+    if digest in run.session.approved:
+        await Emit(Noted(run.chat, "Ran without asking: this exact text was allowed before.", run.log.key_of(agent)))
+        return block, ""
+    timeout = run.session.settings.prompt_timeout
+    prompt = Prompt(
+        question,
+        "approval",
+        agent.name,
+        block=block,
+        timeout=timeout,
+        otherwise="Nobody answered in time." if timeout else "",
+    )
     try:
         answer = await Ask(run.log.key_of(agent), prompt, agent.human)
     except NoHumanError as error:
@@ -140,6 +158,8 @@ async def _ask_person(
             raise
         raise ChatEnds(EndedBy.NO_HUMAN, f"code was waiting for approval. {error}") from None
     if answer.action == "run":
+        if answer.always:
+            run.session.approved.add(digest)
         return block, ""
     if answer.action == "edit":
         await Emit(Noted(run.chat, "The code was edited before it ran.", run.log.key_of(agent)))

@@ -26,7 +26,8 @@ from jupyter_agents.human.base import HumanInput, Prompt
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
 from jupyter_agents.replies import Reply, ReplyFunction, matches
-from jupyter_agents.termination import Condition, HumanInputMode, is_terminate
+from jupyter_agents.session import Rendered
+from jupyter_agents.termination import Condition, HumanInputMode, is_terminate, read_question
 from jupyter_agents.tools import call_function
 
 _MODES = ("ALWAYS", "TERMINATE", "NEVER")
@@ -130,6 +131,12 @@ class ResponsiveAgent:
         if self._functions:
             facts.append(f"functions={sorted(self._functions)!r}")
         return f"{type(self).__name__}({', '.join(facts)})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Rendered:
+        from jupyter_agents.session import current_session
+
+        render = current_session().render
+        return render(self) if render is not None else {"text/plain": repr(self)}
 
     # -- What it is ----------------------------------------------------------------------------------------------
 
@@ -543,7 +550,10 @@ class ResponsiveAgent:
     async def _get_human_input(self, prompt: str) -> str:
         """A person's answer to a prompt: text, `""` to skip, `exit` to end the chat. An override point."""
         run = await ThisRun()
-        answer = await Ask(run.log.key_of(self), Prompt(prompt, agent=self.name), self.human)
+        sender, empty = read_question(prompt)
+        timeout = run.session.settings.prompt_timeout
+        asked = Prompt(prompt, agent=self.name, sender=sender or None, empty=empty, timeout=timeout)
+        answer = await Ask(run.log.key_of(self), asked, self.human)
         return "exit" if answer.action == "stop" else answer.text
 
     get_human_input, a_get_human_input = faces(_get_human_input)

@@ -8,6 +8,7 @@ from typing import Any
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.human.base import HumanInput
 from jupyter_agents.models.base import Model
+from jupyter_agents.session import CodePolicy
 from jupyter_agents.termination import HumanInputMode
 
 
@@ -50,3 +51,20 @@ class UserProxyAgent(ResponsiveAgent):
             description=description,
             human=human,
         )
+
+
+def make_proxy(
+    name: str, *, human_input_mode: HumanInputMode | None = None, policy: CodePolicy | None = None, **options: Any
+) -> UserProxyAgent:
+    """A user proxy for a notebook: it asks before it runs code, and has nothing to say of its own.
+
+    So a chat ends, and the user has the word, as soon as the assistant says something in which there is nothing to run:
+    an answer, or a question. `%%agentchat --continue` goes on from there.
+    """
+    return UserProxyAgent(
+        name,
+        human_input_mode=human_input_mode or "NEVER",
+        code_execution_config={"policy": policy or "ask", "last_n_messages": "auto"},
+        default_auto_reply=None,
+        **options,
+    )

@@ -19,6 +19,7 @@ from jupyter_agents.display.markdown import clean, code_html, code_markdown, def
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
+    CodeFinished,
     Entry,
     Event,
     HumanAnswered,
@@ -48,6 +49,7 @@ CUT_REMARKS = {
     "content_filter": "stopped by the content filter; nothing in it was run",
     "interrupted": "interrupted before its end; nothing in it was run",
 }
+_NOT_ALLOWED = "Running code is not allowed here."  # so begins what a model is told where the policy is `deny`
 _DECISIONS = {"run": "approved", "edit": "edited, then run", "reject": "rejected", "stop": "stopped"}
 
 
@@ -66,11 +68,20 @@ class _Part(NamedTuple):
     text: str
 
 
-class _Place(NamedTuple):
-    """How deep a message is nested, and the colour of its speaker: on a border only, so it need not suit a theme."""
+class Place(NamedTuple):
+    """How deep a message is nested; the ordinals of its speaker and of who wrote the code or the call it is a result of.
 
-    depth: int
-    colour: str
+    Ordinals are shown as colours: here on a border only, so they need not suit a theme.
+    """
+
+    depth: int = 0
+    colour: int = 0
+    author_colour: int | None = None
+
+    def to_json(self) -> dict[str, int]:
+        """What the JSON part says of it."""
+        found = {"colour": self.colour, "author_colour": self.author_colour, "depth": self.depth or None}
+        return {key: value for key, value in found.items() if value is not None}
 
 
 @dataclass
@@ -87,7 +98,8 @@ class Transcript:
     _tools: dict[str, str] = field(default_factory=dict)
     _decisions: dict[tuple[int, str], list[HumanAnswered]] = field(default_factory=dict)
     _seconds: dict[tuple[int, str], float] = field(default_factory=dict)
-    _colours: dict[str, str] = field(default_factory=dict)
+    _ran: dict[tuple[int, str], list[CodeFinished]] = field(default_factory=dict)
+    _ordinals: dict[str, int] = field(default_factory=dict)
 
     def bundle(self, entry: Entry) -> Bundle | None:
         """What to show of an entry, or `None` when there is nothing to show."""
@@ -99,7 +111,7 @@ class Transcript:
         if isinstance(event, ChatEnded):
             return end_bundle(event)
         if isinstance(event, ModelFailed):
-            return failure_bundle(event)
+            return failure_bundle(event, Place(self._depths.get(event.chat, 0), self.ordinal(event.agent)))
         self._remember(event)
         return None
 
@@ -110,6 +122,8 @@ class Transcript:
             self._decisions.setdefault((event.chat, event.agent), []).append(event)
         elif isinstance(event, ModelAnswered):
             self._seconds[event.chat, event.agent] = event.seconds
+        elif isinstance(event, CodeFinished):
+            self._ran.setdefault((event.chat, event.agent), []).append(event)
 
     def _message(self, event: MessageSent) -> Bundle | None:
         number = self._numbers.get(event.chat, 0)
@@ -117,56 +131,72 @@ class Transcript:
         self._tools |= {call.id: call.name for call in event.message.calls if call.id}
         key = event.chat, event.sender
         seconds = self._seconds.pop(key, None) if event.origin == "model" else None
+        ran = self._ran.pop(key, []) if event.origin == "code" else []
         if event.silent:
             return None
+        self._ordinals.setdefault(event.sender, self.ordinal(event.sender))
         return message_bundle(
             event,
             number,
-            depth=self._depths.get(event.chat, 0),
+            place=self._place(event),
             tools=self._tools,
             decisions=self._decisions.pop(key, ()),
-            seconds=seconds,
-            colour=self._colour(event.sender),
+            seconds=sum(one.seconds for one in ran) if ran else seconds,
+            ran=ran,
         )
 
-    def _colour(self, name: str) -> str:
-        """A colour of its own for every speaker, as long as there are some: in the order in which they first speak."""
-        return self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
+    def _place(self, event: MessageSent) -> Place:
+        depth = self._depths.get(event.chat, 0)
+        return Place(depth, self.ordinal(event.sender), self._ordinals.get(event.recipient))
+
+    def ordinal(self, name: str) -> int:
+        """The ordinal of a speaker, in the order in which they first speak: what they are told apart by.
+
+        Who has not spoken yet would be the next one, and is only when the message comes: a reply that fails takes no
+        place, so that a replay gives the same ordinals.
+        """
+        return self._ordinals.get(name, len(self._ordinals))
 
 
 def message_bundle(
     event: MessageSent,
     number: int,
     *,
-    depth: int = 0,
+    place: Place | None = None,
     tools: Mapping[str, str] | None = None,
     decisions: Sequence[HumanAnswered] = (),
     seconds: float | None = None,
-    colour: str = _COLOURS[0],
+    ran: Sequence[CodeFinished] = (),
 ) -> Bundle:
-    """A message. `number` is its ordinal in the chat, `depth` how deep the chat is nested.
+    """A message. `number` is its ordinal in the chat, `seconds` what it took to make it.
 
-    `tools` are the names of the tools by call id, `decisions` what a person said to the code whose result this is.
+    `tools` are the names of the tools by call id, `decisions` what a person said to the code whose result this is, and
+    `ran` the blocks that were run for it.
     """
     is_result = event.origin in ("code", "tool") or event.message.role in ("function", "tool")
     text = plain(event.message.text) if is_result else clean(event.message.text)
-    remarks = [_DECISIONS[decision.action] for decision in decisions]
-    ran = _CODE_RESULT.fullmatch(text) if event.origin == "code" else None
-    results = _results(event.message, text, tools or {}) if is_result and not ran else []
-    parts = [*_edits(decisions), *(_call(call) for call in event.message.calls)]
-    if ran:
-        parts = [_exit(ran), *parts]
+    exited = _CODE_RESULT.fullmatch(text) if event.origin == "code" else None
+    reason = _reason_not_run(exited, decisions, ran) if exited else ""
+    results = _results(event.message, text, tools or {}) if is_result and not exited else []
+    if exited:
+        said = [_quiet(reason) if reason else _exit(exited)]
     elif results:
-        parts = [*(_result(name, content) for name, content in results), *parts]
-    elif text.strip():
-        parts = [_speech(text), *parts]
-    if event.message.finish_reason in CUT_REMARKS:
-        parts.append(_alarm(CUT_REMARKS[event.message.finish_reason]))
-    shown = (
-        {"kind": "message", "id": number, "chat": event.chat} | _who(event) | _what(event.message, decisions, results)
-    )
-    place = _Place(depth, colour)
+        said = [_result(name, content) for name, content in results]
+    else:
+        said = [_speech(text)] if text.strip() else []
+    place = place or Place()
+    place = place if is_result else place._replace(author_colour=None)
+    shown = {"kind": "message", "id": number, "chat": event.chat} | _who(event) | place.to_json()
+    shown |= _what(event.message, decisions, results) | ({"not_run": True} if reason else {})
+    remarks = [_DECISIONS[decision.action] for decision in decisions]
+    parts = [*said, *_beside(event.message, decisions)]
     return _assemble(shown, (event.sender, event.recipient), parts, text, remarks, place, _metadata(event, seconds))
+
+
+def _beside(message: Message, decisions: Iterable[HumanAnswered]) -> list[_Part]:
+    """What stands below the text of a message: code as it was edited, calls, and whether it is whole."""
+    cut = [_alarm(CUT_REMARKS[message.finish_reason])] if message.finish_reason in CUT_REMARKS else []
+    return [*_edits(decisions), *(_call(call) for call in message.calls), *cut]
 
 
 def note_bundle(event: Noted) -> Bundle:
@@ -187,14 +217,15 @@ def end_bundle(event: ChatEnded) -> Bundle | None:
     )
 
 
-def failure_bundle(event: ModelFailed) -> Bundle | None:
+def failure_bundle(event: ModelFailed, place: Place | None = None) -> Bundle | None:
     """What had come of a reply that failed; `None` when nothing had."""
     if not event.partial.strip():
         return None
     text = clean(event.partial)
     parts = [_speech(text), _alarm(CUT_REMARKS["interrupted"])]
-    shown = {"kind": "failure", "chat": event.chat, "sender": event.agent}
-    return _assemble(shown, (event.agent, ""), parts, text, (), _Place(0, _COLOURS[0]), {})
+    place = place or Place()
+    shown = {"kind": "failure", "chat": event.chat, "sender": clean(event.agent)} | place.to_json()
+    return _assemble(shown, (event.agent, ""), parts, text, (), place, {})
 
 
 def joined_bundle(bundles: Sequence[Bundle], *, left_out: int = 0) -> Bundle:
@@ -256,10 +287,18 @@ def _what(message: Message, decisions: Iterable[HumanAnswered], results: Sequenc
     found = {
         "calls": [{"name": clean(call.name), "arguments": clean(call.arguments)} for call in message.calls],
         "results": [clean(name) for name, _ in results],
+        "lines": _lines(results, message.text),
         "decisions": [{"action": one.action} | ({"text": clean(one.text)} if one.text else {}) for one in decisions],
         "finish_reason": message.finish_reason if not message.is_complete else None,
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _lines(results: Sequence[tuple[str, str]], text: str) -> list[int]:
+    """How many lines of the text each of several results is, where they stand in it one after the other."""
+    contents = [content for _, content in results]
+    is_joined = len(contents) > 1 and "\n\n".join(contents) == plain(text)
+    return [content.count("\n") + 1 for content in contents] if is_joined else []
 
 
 def _metadata(event: MessageSent, seconds: float | None) -> dict[str, Any]:
@@ -282,7 +321,7 @@ def _assemble(
     parts: Sequence[_Part],
     text: str,
     remarks: Sequence[str],
-    place: _Place,
+    place: Place,
     metadata: dict[str, Any],
 ) -> Bundle:
     sender, recipient = (" ".join(clean(name).split()) for name in names)
@@ -305,15 +344,21 @@ def _heading(sender: str, recipient: str, after: str) -> str:
     return f"{sender} (to {recipient}){after}:\n\n" if recipient else f"{sender}{after}:\n\n"
 
 
-def _article(sender: str, recipient: str, after: str, body: str, place: _Place) -> str:
+def _article(sender: str, recipient: str, after: str, body: str, place: Place) -> str:
     name = f"{sender} to {recipient}" if recipient else sender
     to = f' <span style="{_QUIET}">to {escape(recipient, quote=False)}{after}</span>' if recipient else after
     indent = f"8px 0 8px {24 * min(place.depth, 5)}px" if place.depth else "8px 0"
     return (
         f'<article aria-label="{escape(name)}" style="margin:{indent};padding-left:12px;'
-        f'border-left:3px solid {place.colour};max-width:60em">'
+        f'border-left:3px solid {_colour(place)};max-width:60em">'
         f'<div style="font-size:90%;margin-bottom:4px"><b>{escape(sender, quote=False)}</b>{to}</div>{body}</article>'
     )
+
+
+def _colour(place: Place) -> str:
+    """A result has the colour of the message that it is a result of."""
+    ordinal = place.colour if place.author_colour is None else place.author_colour
+    return _COLOURS[ordinal % len(_COLOURS)]
 
 
 def _line(shown: Mapping[str, Any], line: str, text: str) -> Bundle:
@@ -371,6 +416,21 @@ def _exit(ran: re.Match[str]) -> _Part:
     return _Part(html, line, line)
 
 
+def _reason_not_run(exited: re.Match[str], decisions: Sequence[HumanAnswered], ran: Sequence[CodeFinished]) -> str:
+    """Why no code was run at all, in a line; `""` when some was."""
+    if exited[2] == "succeeded" or any(one.status != "refused" for one in ran):
+        return ""
+    if decisions and decisions[-1].action == "reject":
+        reason = " ".join(clean(decisions[-1].text).split())
+        return f"not run: rejected \N{EN DASH} {reason}" if reason else "not run: rejected"
+    output = " ".join(exited[3].split())
+    return f"not run: {output}" if ran or output.startswith(_NOT_ALLOWED) else ""
+
+
+def _quiet(line: str) -> _Part:
+    return _Part(f'<div style="{_QUIET}">{escape(line, quote=False)}</div>', escape_markdown(line), line)
+
+
 def _edits(decisions: Iterable[HumanAnswered]) -> list[_Part]:
     codes = [clean(one.text) for one in decisions if one.action == "edit"]
     return [
@@ -396,6 +456,7 @@ def _beginning(text: str) -> str:
 __all__ = [
     "METADATA_KEY",
     "Bundle",
+    "Place",
     "Transcript",
     "end_bundle",
     "exact_text",

@@ -8,24 +8,36 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from jupyter_agents.code_blocks import CodeBlock
 
+Action = Literal["reply", "run", "edit", "reject", "stop"]
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A question to a person.
 
-    `kind` is `text` (any words; empty means skip) or `approval` (may this block run?). `agent` is the seat: the
-    agent for whom the person answers. `sender` is the agent who spoke last.
+    `kind` is `text` (any words), `choice` (one of `choices`) or `approval` (may this block run?). `agent` is the seat:
+    the agent for whom the person answers. `sender` is the agent who spoke last, or who wrote the block.
+
+    `empty` says what an empty answer to a `text` prompt means: it is sent as it is, it asks for the automatic reply, or
+    it ends the chat; except with `send`, the word `exit` ends the chat. `otherwise` is the answer that counts when
+    nobody has given one within `timeout` seconds; for an approval it is the reason of a rejection.
     """
 
     text: str
-    kind: Literal["text", "approval"] = "text"
+    kind: Literal["text", "choice", "approval"] = "text"
     agent: str | None = None
     sender: str | None = None
     block: CodeBlock | None = None
+    choices: tuple[str, ...] = ()
+    empty: Literal["send", "auto", "end"] = "send"
+    timeout: float | None = None
+    otherwise: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without the fields that hold nothing."""
+        """What is asked, as plain data, without the fields that hold nothing; not how long is waited for the answer."""
         found: dict[str, Any] = {"kind": self.kind, "text": self.text}
+        if self.choices:
+            found["choices"] = list(self.choices)
         if self.agent:
             found["agent"] = self.agent
         if self.sender:
@@ -39,16 +51,18 @@ class Prompt:
 class Answer:
     """What the person said.
 
-    `action` is `reply` to a `text` prompt; to an `approval` it is `run`, `edit` (then `text` is the code to run
-    instead), `reject` (then `text` is the reason, for the model) or `stop` (end the chat).
+    `action` is `reply` to a `text` or `choice` prompt; to an `approval` it is `run`, `edit` (then `text` is the code to
+    run instead), `reject` (then `text` is the reason, for the model) or `stop` (end the chat). With `always`, the text
+    that was approved runs again without asking, for as long as this session lives.
     """
 
     text: str = ""
-    action: Literal["reply", "run", "edit", "reject", "stop"] = "reply"
+    action: Action = "reply"
     replayed: bool = False
+    always: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without `replayed`."""
+        """Plain data, without `replayed` and `always`: a recording grants nothing for other chats."""
         return {"action": self.action, "text": self.text}
 
     @classmethod

@@ -55,7 +55,11 @@ def _as_answer(answer: str | Answer, prompt: Prompt) -> Answer:
         raise ConfigurationError(
             f"Cannot answer {prompt.text!r} with {answer!r}: an answer is a text or an Answer. Convert it with str()."
         )
-    if prompt.kind == "text":
+    if prompt.kind == "choice" and answer not in prompt.choices:
+        raise ConfigurationError(
+            f"Cannot answer {prompt.text!r} with {answer!r}: it is not among {', '.join(prompt.choices)}. Take one of them."
+        )
+    if prompt.kind != "approval":
         return Answer(answer)
     read = read_approval(answer)
     if read.action == "edit" and not read.text.strip():

@@ -36,7 +36,7 @@ _EDITING = "Type the code that is to run instead, and a line with a single . at 
 class StdinHuman:
     """Asks whoever sits at this session, with `input()`.
 
-    A `text` prompt gives back the words as typed. An `approval` shows the exact code, control and invisible
+    A `text` prompt gives back the words as typed. A `choice` is made by its number or its text. An `approval` shows the exact code, control and invisible
     characters as code points; Enter alone rejects. `Ctrl-C` and the kernel's interrupt raise `KeyboardInterrupt`.
     """
 
@@ -48,6 +48,8 @@ class StdinHuman:
         """Wait for the answer. Raises `NoHumanError` when nobody can give one."""
         if prompt.kind == "text":
             return Answer(await Line(prompt.text))
+        if prompt.kind == "choice":
+            return Answer(await _choose(prompt))
         answer = read_approval(await Line(approval_question(prompt)))
         if answer.action != "edit":
             return answer
@@ -134,7 +136,7 @@ def read_approval(words: str) -> Answer:
     >>> read_approval("run").action, read_approval("run it, but only once").action
     ('run', 'reject')
     >>> read_approval("reject: too slow")
-    Answer(text='too slow', action='reject', replayed=False)
+    Answer(text='too slow', action='reject', replayed=False, always=False)
     """
     words = words.strip()
     command, _, code = words.partition("\n")
@@ -166,6 +168,17 @@ def _with_bars(lines: list[str]) -> Iterator[str]:
             yield f"  … {len(found):,} blank lines …"
         else:
             yield from (f"  | {line}" for line in found)
+
+
+async def _choose(prompt: Prompt) -> str:
+    """One of the choices, by its number or its text; asked again until it is one."""
+    lines = [prompt.text, *(f"  {number}. {choice}" for number, choice in enumerate(prompt.choices, 1)), "Which one? "]
+    while True:
+        words = (await Line("\n".join(lines))).strip()
+        by_number = dict(enumerate(prompt.choices, 1)).get(int(words) if words.isdecimal() else 0)
+        found = words if words in prompt.choices else by_number
+        if found is not None:
+            return found
 
 
 async def _read_code() -> str:

@@ -47,6 +47,8 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take everything away that `load` has put there, and put back what was there before."""
+    from jupyter_agents.executors.undo import forget
+
     loaded = _loaded.pop(id(shell), None)
     if loaded is None:
         return
@@ -63,6 +65,7 @@ def unload(shell: InteractiveShell) -> None:
     ]
     _put_back(shell.config, _SECTION, loaded.config)
     forget_session()
+    forget()
 
 
 def _put_back(place: dict[str, Any], name: str, before: Any) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,12 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.agents.user_proxy import make_proxy
+from jupyter_agents.background import Chat
 from jupyter_agents.conversation import ChatResult
 from jupyter_agents.drive import a_drive, current_run, drive
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, JupyterAgentsError
 from jupyter_agents.human.stdin import StdinHuman
 from jupyter_agents.magics.options import REPLAYS, HelpAsked, agent_options, chat_options
-from jupyter_agents.magics.people import DefaultPair, adjusted, agents_in, find_initiator, find_recipient, make_proxy
+from jupyter_agents.magics.people import DefaultPair, adjusted, agents_in, find_initiator, find_recipient
 from jupyter_agents.magics.roster import Roster
 from jupyter_agents.magics.values import fill_in
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings, current_session, use_session
@@ -41,7 +41,7 @@ class Cells:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.pair = DefaultPair()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._chats: list[Chat] = []
 
     # -- %%agentchat ---------------------------------------------------------------------------------------------
 
@@ -91,34 +91,18 @@ class Cells:
                 namespace[name] = result
 
     def _begin(self, chat: CellChat) -> None:
-        """Hold a chat as a task. Its outputs land in this cell: the task sees the cell's context.
+        """Hold a chat in the background. Its outputs land in this cell: the task sees the cell's context.
 
         All that can be wrong beforehand is an error of the cell; what goes wrong later is shown in one line.
         """
-
-        async def in_background() -> Any:
-            with chat.surroundings():
-                try:
-                    return await a_drive(chat.held())
-                except asyncio.CancelledError as stop:  # an interrupt, which is no error of the task
-                    if getattr(stop, "result", None) is None:
-                        raise
-                    return stop.result  # type: ignore[attr-defined]
-
         with chat.surroundings():
             chat.check()
             check_needs_nobody((chat.initiator, chat.recipient), chat.session)
-        task = asyncio.get_running_loop().create_task(in_background())
-        chat.keep = partial(self._keep, instead_of=task)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        self._keep(chat.options.into, task)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            sys.stderr.write(f"The chat in the background has failed. {in_one_line(error)}\n")
+            begun = Chat.holding(chat.initiator, chat.recipient, chat.held)
+            chat.keep = partial(self._keep, instead_of=begun)
+            self._chats = [one for one in self._chats if not one.done()] + [begun]
+            self._keep(chat.options.into, begun)
+            begun.start()
 
     # -- %%agent and %agents -------------------------------------------------------------------------------------
 
@@ -151,8 +135,8 @@ class Cells:
 
     def close(self) -> None:
         """End what is still going on in the background."""
-        for task in self._tasks:
-            task.cancel()
+        for chat in self._chats:
+            chat.cancel()
 
 
 class CellChat:
@@ -260,16 +244,7 @@ def _session_of(options: Namespace, *, shows_opening: bool) -> Session:
     session = current_session()
     recording = cell_recording(options, session.settings)
     listeners = list if options.quiet else partial(session.make_listeners, shows_opening=shows_opening)
-    session = replace(session, make_listeners=listeners, find_recording=lambda: recording)
-    return _without_await(session) if options.background else session
-
-
-def _without_await(session: Session) -> Session:
-    """The same session, whose code does not await: other cells would run in the midst of a block."""
-    find = session.find_executor
-    if find is None:
-        return session
-    return replace(session, find_executor=lambda options: find({**options, "allow_await": False}))
+    return replace(session, make_listeners=listeners, find_recording=lambda: recording)
 
 
 def cell_recording(options: Namespace, settings: Settings) -> Recording | None:
@@ -316,17 +291,25 @@ def _make_agent(options: Namespace, system_message: str) -> ResponsiveAgent:
 
 
 def check_needs_nobody(agents: Iterable[ResponsiveAgent], session: Session) -> None:
-    """Refuse a chat in the background that may have to ask at the keyboard: nobody can answer a cell that is over."""
+    """Refuse a chat in the background that may have to ask where only the keyboard can answer.
+
+    Nobody can answer the prompt of a cell that is over; a page can.
+    """
     recording = session.find_recording()
     if recording is not None and recording.mode == "replay" and "human" in recording.kinds:
         return
     for agent in agents:
         human = session.find_human() if agent.human is None else agent.human
-        if not isinstance(human, StdinHuman):
+        if not isinstance(human, StdinHuman) and getattr(human, "can_ask", _yes)():
             continue
         why = _why_it_asks(agent, session.settings)
         if why is not None:
             raise ConfigurationError(f"Cannot hold this chat: --background cannot ask you, and {agent.name!r} {why}")
+
+
+def _yes() -> bool:
+    """What is true of people who do not say whether they can be asked: a script, a class of the user's."""
+    return True
 
 
 def _why_it_asks(agent: ResponsiveAgent, settings: Settings) -> str | None:
@@ -338,13 +321,6 @@ def _why_it_asks(agent: ResponsiveAgent, settings: Settings) -> str | None:
     if settings.code_policy == "ask":
         return "asks before code runs, as JupyterAgents.code_policy says. Use --approve deny, or change that setting."
     return "asks before code runs. Use --approve auto or deny."
-
-
-def in_one_line(error: BaseException) -> str:
-    """An error as one line; of an error that is not ours, with the place where it was raised."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    frames = [] if isinstance(error, JupyterAgentsError) else traceback.extract_tb(error.__traceback__)
-    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
 
 
 def _check_variable(name: str | None) -> None:

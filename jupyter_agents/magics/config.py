@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from traitlets import Enum, Int, TraitError, TraitType, Unicode, default
+from traitlets import Enum, Float, Int, TraitError, TraitType, Unicode, default
 from traitlets.config import Configurable
 
 from jupyter_agents.models.masking import kind_of, masked
@@ -44,6 +44,10 @@ class JupyterAgents(Configurable):
         ["off", "model", "all", "record"],
         "off",
         help="Replay the words of models, of people too (all), or record them.",
+    ).tag(config=True)
+
+    prompt_timeout = Float(
+        None, allow_none=True, help="Seconds that a prompt on the page waits; then skip, or reject code. None: for ever."
     ).tag(config=True)
 
     def __init__(self, settings: Settings | None = None, **kwargs: Any) -> None:

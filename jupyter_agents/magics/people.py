@@ -11,11 +11,10 @@ from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.responsive import ResponsiveAgent
-from jupyter_agents.agents.user_proxy import UserProxyAgent
+from jupyter_agents.agents.user_proxy import UserProxyAgent, make_proxy
 from jupyter_agents.errors import UnknownAgentError
 from jupyter_agents.nearest import nearest
 from jupyter_agents.session import CodePolicy
-from jupyter_agents.termination import HumanInputMode
 
 NOTEBOOK_USER = "user"
 NOTEBOOK_ASSISTANT = "assistant"
@@ -54,23 +53,6 @@ class DefaultPair:
     def made(self) -> dict[str, ResponsiveAgent]:
         """Those that have taken part in a chat."""
         return {one.name: one for one in (self._assistant, self._user) if one is not None and one.has_talked}
-
-
-def make_proxy(
-    name: str, *, human_input_mode: HumanInputMode | None = None, policy: CodePolicy | None = None, **options: Any
-) -> UserProxyAgent:
-    """A user proxy for a notebook: it asks before it runs code, and has nothing to say of its own.
-
-    So a chat ends, and the user has the word, as soon as the assistant says something in which there is nothing to run:
-    an answer, or a question. `%%agentchat --continue` goes on from there.
-    """
-    return UserProxyAgent(
-        name,
-        human_input_mode=human_input_mode or "NEVER",
-        code_execution_config={"policy": policy or "ask", "last_n_messages": "auto"},
-        default_auto_reply=None,
-        **options,
-    )
 
 
 def find_recipient(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:

@@ -1,33 +1,72 @@
-"""A real JupyterLab on 127.0.0.1, and a real Chromium that shows it."""
+"""A real JupyterLab and Notebook 7 on 127.0.0.1, and a real Chromium that shows them."""
 
+import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+OLDEST = ROOT / "build" / "ipykernel-oldest"
 QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
+THEMES = {
+    "light": "JupyterLab Light",
+    "dark": "JupyterLab Dark",
+    "high-contrast": "JupyterLab Dark High Contrast",
+}
+App = Literal["lab", "notebook"]
+
+_READY = """() => {
+    const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+    return context?.isReady && ['idle', 'busy'].includes(context.session?.kernel?.status);
+}"""
+_IDLE = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const waits = cell => cell.model.type === 'code' && cell.inputArea.promptNode.textContent.includes('*');
+    return panel.sessionContext.session?.kernel?.status === 'idle' && !panel.content.widgets.some(waits);
+}"""
+_RUN = """async ([index, wait]) => {
+    const {commands, shell} = window.jupyterapp, notebook = shell.currentWidget.content;
+    notebook.deselectAll();
+    notebook.activeCellIndex = index;
+    const done = commands.execute('notebook:run-cell');
+    if (wait) await done;
+}"""
+_ADD = """source => {
+    const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
+    cells.insertCell(cells.cells.length, {cell_type: 'code', source, metadata: {trusted: true}});
+    return cells.cells.length - 1;
+}"""
 _RESTART_AND_RUN = """async () => {
     const app = window.jupyterapp, notebook = app.shell.currentWidget;
     await notebook.sessionContext.ready;
     await notebook.sessionContext.restartKernel();
     await app.commands.execute('notebook:run-all-cells');
+}"""
+_OUTPUTS = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.outputs.toJSON()"
+_SESSION = "window.jupyterapp.shell.currentWidget.sessionContext"
+_AXE = """async selector => {
+    const {violations} = await axe.run(selector ?? document);
+    return violations.map(one => ({id: one.id, help: one.help, nodes: one.nodes.map(node => node.html)}));
 }"""
 
 
@@ -38,23 +77,83 @@ class Lab:
     url: str
     token: str
     folder: Path
+    runtime: Path
 
 
 @dataclass
 class Notebook:
-    """A notebook on a page."""
+    """A notebook on a page of JupyterLab or Notebook 7."""
 
     page: Page
     path: Path
+    app: App = "lab"
+    lab: Lab | None = field(default=None, repr=False)
 
     def run_all(self) -> None:
         """Restart the kernel and run every cell, to the end."""
         self.page.evaluate(_RESTART_AND_RUN)
 
+    def run_cell(self, index: int, *, wait: bool = True) -> None:
+        """Run a cell; to its end, unless it is to go on while the test does."""
+        self.page.evaluate(_RUN, [index, wait])
+
+    def add_and_run(self, source: str, *, wait: bool = True) -> int:
+        """Put a cell at the end, and run it. Its number."""
+        index: int = self.page.evaluate(_ADD, source)
+        self.run_cell(index, wait=wait)
+        return index
+
+    def cell(self, index: int) -> Locator:
+        """A code cell, by its place among all cells; a cell out of sight may not be on the page."""
+        return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{index}']")
+
+    def outputs(self, index: int) -> list[dict[str, Any]]:
+        """The outputs of a cell, as the notebook holds them now."""
+        found: list[dict[str, Any]] = self.page.evaluate(_OUTPUTS, index)
+        return found
+
+    def wait_idle(self, seconds: float = 60) -> None:
+        """Wait until the kernel is idle and no cell waits for it."""
+        self.page.wait_for_function(_IDLE, timeout=seconds * 1000)
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait until the notebook is on the page and has a kernel that lives: idle, or busy after a reload."""
+        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=seconds * 1000)
+        self.page.wait_for_function(_READY, timeout=seconds * 1000)
+
+    def reload(self) -> None:
+        """Load the page anew. The kernel goes on."""
+        self.page.reload()
+        self.wait_ready()
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, whatever it does."""
+        self.page.evaluate(f"async () => {{ await {_SESSION}.restartKernel(); }}")
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel, as the button with the square does."""
+        self.page.evaluate(f"async () => {{ await {_SESSION}.session.kernel.interrupt(); }}")
+
+    def shut_down_kernel(self) -> None:
+        """End the kernel in order; the notebook has none afterwards."""
+        self.page.evaluate(f"async () => {{ await {_SESSION}.shutdown(); }}")
+
+    def kill_kernel(self) -> None:
+        """Kill the kernel's process, as a lack of memory does. The server starts another one."""
+        kernel = self.page.evaluate(f"() => {_SESSION}.session.kernel.id")
+        os.kill(_kernel_process(kernel), signal.SIGKILL)
+
     def save(self) -> nbformat.NotebookNode:
         """The notebook as JupyterLab saves it."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
         return nbformat.read(self.path, as_version=4)
+
+    def use_theme(self, name: str) -> None:
+        """Change to a theme: a key of `THEMES`."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", THEMES[name]
+        )
+        self.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=THEMES[name])
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the page for a person to look at."""
@@ -62,42 +161,92 @@ class Notebook:
         self.page.screenshot(path=SHOTS / f"{name}.png")
         return SHOTS / f"{name}.png"
 
+    def screenshots(self, name: str) -> list[Path]:
+        """Keep a picture in every theme."""
+        kept = []
+        for theme in THEMES:
+            self.use_theme(theme)
+            kept.append(self.screenshot(f"{name}-{theme}"))
+        self.use_theme("light")
+        return kept
+
+    def axe(self, selector: str | None = None) -> list[dict[str, Any]]:
+        """What axe finds fault with in the elements of a selector, or on the whole page."""
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE.read_text("utf-8"))
+        found: list[dict[str, Any]] = self.page.evaluate(_AXE, selector)
+        return found
+
+
+def _kernel_process(kernel: str) -> int:
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        if any(kernel in argument for argument in process.info["cmdline"] or ()):
+            return int(process.pid)
+    raise LookupError(f"no process of kernel {kernel}")
+
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     home = tmp_path_factory.mktemp("lab")
-    folder = home / "files"
-    folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(16)
+    found = Lab(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), home / "files", home / "runtime")
+    found.folder.mkdir()
     options = {
         "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": port,
+        "ServerApp.port": found.url.rpartition(":")[2],
         "ServerApp.port_retries": 0,
-        "ServerApp.root_dir": folder,
-        "IdentityProvider.token": token,
+        "ServerApp.root_dir": found.folder,
+        "IdentityProvider.token": found.token,
         "LabApp.expose_app_in_browser": True,
         "LabApp.news_url": "",
+        "JupyterNotebookApp.expose_app_in_browser": True,
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--{name}={value}" for name, value in options.items()]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     environment |= {"JUPYTER_AGENTS_TRUST_RECORDINGS": "1"}  # as `make demo` does, for our own
     environment |= {
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTER_PATH": str(_other_kernels(home / "jupyter")),
+        "JUPYTER_RUNTIME_DIR": str(found.runtime),
+        "JUPYTERLAB_SETTINGS_DIR": str(_settings(home / "settings")),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "spaces"),
     }
     with (home / "server.log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            found = Lab(f"http://127.0.0.1:{port}", token, folder)
-            _wait_for(f"{found.url}/api?token={token}", server)
+            _wait_for(f"{found.url}/api?token={found.token}", server)
             yield found
         finally:
             server.terminate()
             server.wait(20)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _other_kernels(folder: Path) -> Path:
+    """A kernel beside that of the virtual environment: `ipykernel-oldest`, the oldest one that is supported."""
+    assert (OLDEST / "ipykernel").is_dir(), "no oldest ipykernel: scripts/browser.sh installs it"
+    spec = folder / "kernels" / "ipykernel-oldest" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    environment = {"PYTHONPATH": str(OLDEST)}
+    spec.write_text(
+        json.dumps({"argv": command, "display_name": "oldest", "language": "python", "env": environment}), "utf-8"
+    )
+    return folder
+
+
+def _settings(folder: Path) -> Path:
+    """JupyterLab's settings: nothing asks, nothing looks for news."""
+    plugin = folder / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}), "utf-8")
+    return folder
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 60) -> None:
@@ -124,30 +273,42 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1200, "height": 1000})
+    context = browser.new_context(
+        viewport={"width": 1200, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
+    )
     yield context.new_page()
     context.close()
 
 
 @pytest.fixture
-def open_notebook(lab: Lab, page: Page, request: pytest.FixtureRequest):
-    """Open a notebook: a file of ours, with what lies beside it, or cells. Its kernel is ready."""
+def open_notebook(lab: Lab, page: Page, request: pytest.FixtureRequest) -> Callable[..., Notebook]:
+    """Open a notebook: a file of ours, with what lies beside it, or cells (their sources, or whole). Its kernel is
+    ready. `app` is `lab` or `notebook`, `kernel` is `python3` (the newest ipykernel) or `ipykernel-oldest`."""
 
-    def open_notebook(*cells: str, file: Path | None = None) -> Notebook:
-        path = lab.folder / (file.name if file else f"{request.node.name}.ipynb")
+    def open_notebook(
+        *cells: str | nbformat.NotebookNode, file: Path | None = None, app: App = "lab", kernel: str = "python3"
+    ) -> Notebook:
+        name = request.node.name.translate(str.maketrans("[]/ ", "____"))
+        path = lab.folder / (file.name if file else f"{name}.ipynb")
         if file is not None:
             for beside in ("data", "recordings"):
                 shutil.copytree(file.parent / beside, lab.folder / beside, dirs_exist_ok=True)
             shutil.copy(file, path)
         else:
-            sources = [nbformat.v4.new_code_cell(cell) for cell in cells]
-            kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-            nbformat.write(nbformat.v4.new_notebook(cells=sources, metadata={"kernelspec": kernel}), path)
-        page.goto(f"{lab.url}/lab/tree/{path.name}?token={lab.token}&reset")
-        page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
-        page.wait_for_function(
-            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000
-        )
-        return Notebook(page, path)
+            write_notebook(path, *cells, kernel=kernel)
+        place = f"lab/tree/{path.name}" if app == "lab" else f"notebooks/{path.name}"
+        page.goto(f"{lab.url}/{place}?token={lab.token}{'&reset' if app == 'lab' else ''}")
+        notebook = Notebook(page, path, app, lab)
+        notebook.wait_ready()
+        notebook.wait_idle()
+        notebook.use_theme("light")  # a test before may have left another one
+        return notebook
 
     return open_notebook
+
+
+def write_notebook(path: Path, *cells: str | nbformat.NotebookNode, kernel: str = "python3") -> None:
+    """Write a notebook of code cells: sources, or cells with outputs."""
+    made = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    spec = {"name": kernel, "display_name": kernel, "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": spec}), path)

@@ -85,9 +85,15 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
         ensure_event_loop().close()  # jupyter_client has made it, and leaves it open
 
-    def execute(self, code: str, *expressions: str, when: Callable[[dict[str, Any]], None] | None = None) -> Cell:
-        """Execute a cell to its end. `when` is called with every message, as it comes."""
-        return self._execute(Cell(), code, expressions, when)
+    def execute(
+        self,
+        code: str,
+        *expressions: str,
+        when: Callable[[dict[str, Any]], None] | None = None,
+        allow_stdin: bool = False,
+    ) -> Cell:
+        """Execute a cell to its end. `when` is called with every message of it, as it comes."""
+        return self._execute(Cell(), code, expressions, when, allow_stdin=allow_stdin)
 
     def run(
         self, code: str, language: str = "python", *, awaited: bool = False, when: Any = None, **options: Any
@@ -112,10 +118,12 @@ class Kernel:
 
         return look
 
-    def _execute(self, cell: Any, code: str, expressions: tuple[str, ...], when: Any) -> Any:
+    def _execute(
+        self, cell: Any, code: str, expressions: tuple[str, ...], when: Any, *, allow_stdin: bool = False
+    ) -> Any:
         started = time.monotonic()
         message_id = self.client.execute(
-            code, user_expressions={one: one for one in expressions}, allow_stdin=False, stop_on_error=False
+            code, user_expressions={one: one for one in expressions}, allow_stdin=allow_stdin, stop_on_error=False
         )
         while True:
             message = self.client.get_iopub_msg(timeout=60)

@@ -1,0 +1,174 @@
+"""A chat that goes on while its user goes on working: a handle to it, to be awaited, looked at and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import replace
+from typing import Any
+
+from jupyter_agents.agents.faces import call_hook
+from jupyter_agents.control import STOPPED, Control
+from jupyter_agents.conversation import ChatResult
+from jupyter_agents.drive import a_drive, current_run
+from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
+from jupyter_agents.events import ChatStarted, Entry, Notice
+from jupyter_agents.session import Session, current_session, use_session
+
+_under_way: set[Chat] = set()  # an event loop keeps only weak references to its tasks
+
+
+class Chat:
+    """A conversation between two agents that is held in the background, once it has been started.
+
+    Keyword arguments are those of `initiate_chat` (`message`, `max_turns`, …). What is said appears in the cell that has
+    started it. Await it for its `ChatResult`; errors are raised where it is awaited, and said in one line in its cell
+    where it is not.
+
+    >>> from jupyter_agents import AssistantAgent, UserProxyAgent
+    >>> user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+    >>> Chat(user, AssistantAgent("assistant", llm_config=False), message="Hello")
+    <Chat: user and assistant, not started>
+    """
+
+    def __init__(self, initiator: Any, recipient: Any, **options: Any) -> None:
+        self._names = f"{initiator.name} and {recipient.name}"
+        self._hold: Callable[[], Coroutine[Any, Any, ChatResult]] = lambda: call_hook(
+            initiator, "initiate_chat", recipient, **options
+        )
+        self._check: Callable[[], None] = lambda: initiator.check_free(recipient)
+        self._task: asyncio.Task[Any] | None = None
+        self._control: Control | None = None
+        self._is_stopping = False
+        self._failed: Callable[[BaseException], None] = _say_failed
+
+    @classmethod
+    def holding(
+        cls,
+        initiator: Any,
+        recipient: Any,
+        hold: Callable[[], Coroutine[Any, Any, ChatResult]],
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> Chat:
+        """A chat that is held in a way of its own. `failed` is told of an error; by default the cell is."""
+        chat = cls(initiator, recipient)
+        chat._hold = hold
+        chat._failed = failed or _say_failed
+        return chat
+
+    def __repr__(self) -> str:
+        return f"<Chat: {self._names}, {self._state}>"
+
+    @property
+    def _state(self) -> str:
+        if self._task is None:
+            return "not started"
+        if not self._task.done():
+            return "going on"
+        return "failed" if self.error is not None else "ended"
+
+    def start(self) -> Chat:
+        """Begin, and return at once. Code of agents may not use top-level `await` meanwhile: other cells run beside it.
+
+        Raises `ConfigurationError` where no event loop is running, as in a script.
+        """
+        if self._task is not None:
+            raise ConfigurationError(f"Cannot start this chat again: it is {self._state}. Make another one.")
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError(
+                "Cannot start a chat in the background: no event loop is running here. Use initiate_chat(…), or call "
+                "this inside asyncio.run(…)."
+            ) from None
+        self._check()
+        self._task = loop.create_task(self._held())
+        _under_way.add(self)
+        self._task.add_done_callback(self._ended)
+        return self
+
+    async def _held(self) -> Any:
+        with use_session(_beside_cells(current_session(), self._hear)):
+            try:
+                return await a_drive(self._hold())
+            except asyncio.CancelledError as stop:  # an interrupt, which is no error of the task
+                if getattr(stop, "result", None) is None:
+                    raise
+                return stop.result  # type: ignore[attr-defined]
+
+    def _hear(self, what: Entry | Notice) -> None:
+        run = current_run.get()
+        if (
+            isinstance(what, Entry)
+            and isinstance(what.event, ChatStarted)
+            and self._control is None
+            and run is not None
+        ):
+            self._control = run.control
+            if self._is_stopping:
+                run.control.stop()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        _under_way.discard(self)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._failed(error)
+
+    def stop(self, reason: str = STOPPED) -> None:
+        """End it in order, from any thread; what was said stays. One that has ended already stays as it is."""
+        self._is_stopping = True
+        if self._control is not None:
+            self._control.stop(reason)
+
+    def cancel(self) -> bool:
+        """Cancel its task, as `asyncio.Task.cancel` does; `stop` ends it in order."""
+        return self._task is not None and self._task.cancel()
+
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._task is not None and self._task.done()
+
+    @property
+    def result(self) -> ChatResult | None:
+        """What came of it; `None` while it goes on, and where it has failed before anything was said."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        error = self._task.exception()
+        found = self._task.result() if error is None else getattr(error, "result", None)
+        return found if isinstance(found, ChatResult) else None
+
+    @property
+    def error(self) -> BaseException | None:
+        """With what it failed, if it did."""
+        done = self._task is not None and self._task.done() and not self._task.cancelled()
+        return self._task.exception() if done and self._task is not None else None
+
+    def __await__(self) -> Generator[Any, None, ChatResult]:
+        if self._task is None:
+            raise ConfigurationError("Cannot await this chat: it has not been started. Call start() first.")
+        return (yield from self._task.__await__())  # type: ignore[no-any-return]
+
+
+def _say_failed(error: BaseException) -> None:
+    sys.stderr.write(f"The chat in the background has failed. {in_one_line(error)}\n")
+
+
+def _beside_cells(session: Session, hear: Callable[[Entry | Notice], None]) -> Session:
+    """The same session for a chat beside which other cells run: they would run in the midst of a block that awaits."""
+    make, find = session.make_listeners, session.find_executor
+    session = replace(session, make_listeners=lambda **options: [*make(**options), hear])
+    if find is None:
+        return session
+    return replace(session, find_executor=lambda options: find({**options, "allow_await": False}))
+
+
+def in_one_line(error: BaseException) -> str:
+    """An error as one line; of an error that is not ours, with the place where it was raised."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    frames = [] if isinstance(error, JupyterAgentsError) else traceback.extract_tb(error.__traceback__)
+    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
+
+
+__all__ = ["Chat", "in_one_line"]

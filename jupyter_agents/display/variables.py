@@ -1,0 +1,82 @@
+"""Variables of the user that go with what a person writes: found by their first letters, and written out for agents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from types import ModuleType
+from typing import Any
+
+from jupyter_agents.executors.outputs import plain, shorten
+
+_MOST_NAMES = 50
+_MOST_TEXT = 4_000
+_OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
+
+
+def names_like(prefix: str, namespace: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The user's variables whose names begin so, each with what kind of thing it is; at most 50, in order of name.
+
+    >>> names_like("d", {"data": [1, 2], "_d": 0, "e": 1})
+    [('data', 'list of 2')]
+    """
+    wanted = prefix.lower()
+    found = sorted(name for name in list(namespace) if name.lower().startswith(wanted) and _is_of_user(name, namespace))
+    return [(name, kind_of(namespace[name])) for name in islice(found, _MOST_NAMES) if name in namespace]
+
+
+def _is_of_user(name: str, namespace: Mapping[str, Any]) -> bool:
+    return not name.startswith("_") and name not in _OF_IPYTHON and not isinstance(namespace.get(name), ModuleType)
+
+
+def kind_of(value: Any) -> str:
+    """What kind of thing a value is, without asking it for its text.
+
+    >>> kind_of("abc"), kind_of(3.5)
+    ('str of 3', 'float')
+    """
+    name = type(value).__name__
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and all(isinstance(one, int) for one in shape):
+        return f"{name} {' × '.join(map(str, shape))}".strip()
+    if isinstance(value, str | bytes | list | tuple | dict | set | frozenset):
+        return f"{name} of {len(value):,}"
+    return name
+
+
+def with_values(text: str, names: Iterable[str], namespace: Mapping[str, Any]) -> str:
+    """`text` with the values of these variables below it, as an agent reads them; each within 4,000 characters.
+
+    >>> print(with_values("Look.", ["x"], {"x": [1, 2]}))
+    Look.
+    <BLANKLINE>
+    `x` (list of 2):
+    ```
+    [1, 2]
+    ```
+    """
+    parts = [text] if text.strip() else []
+    for name in dict.fromkeys(names):
+        if name in namespace:
+            value = namespace[name]
+            parts.append(f"`{name}` ({kind_of(value)}):\n{_fenced(_written(value))}")
+        else:
+            parts.append(f"`{name}` is not defined.")
+    return "\n\n".join(parts)
+
+
+def _written(value: Any) -> str:
+    try:
+        return shorten(plain(value if isinstance(value, str) else repr(value)), _MOST_TEXT)
+    except Exception as error:  # noqa: BLE001 - the repr of somebody's object may raise anything
+        return f"<cannot be written: {type(error).__name__}>"
+
+
+def _fenced(text: str) -> str:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}\n{text}\n{fence}"
+
+
+__all__ = ["kind_of", "names_like", "with_values"]

@@ -1,0 +1,220 @@
+"""A person at a page: prompts, Stop and Interrupt code, while a cell blocks, awaits, or has ended."""
+
+import time
+
+import pytest
+
+from tests.kernel.page import Page
+
+PREPARE = """
+%load_ext jupyter_agents
+import asyncio, time
+from jupyter_agents import AssistantAgent, UserProxyAgent
+from jupyter_agents.display import people
+from jupyter_agents.effects import Pause, Tell
+from jupyter_agents.events import Delta
+from jupyter_agents.testing import ScriptedModel
+
+class Streaming(ScriptedModel):
+    async def complete(self, request):
+        reply = await super().complete(request)
+        await Pause(0.3)
+        for _ in range(600 if reply.content == "long" else 2):
+            await Tell(Delta("word "))
+            await Pause(0.05)
+        return reply
+
+def pair(*replies, mode="NEVER", **config):
+    user = UserProxyAgent("user", human_input_mode=mode, code_execution_config=config or False)
+    return user, AssistantAgent("assistant", llm_config=Streaming(list(replies)))
+
+def block(code):
+    return f"```python\\n{code}\\n```"
+"""
+HOW = {
+    "blocking": "r = user.initiate_chat(bot, message='Hello')",
+    "awaited": "r = await user.a_initiate_chat(bot, message='Hello')",
+}
+
+
+@pytest.fixture
+def page(kernel):
+    kernel.execute(PREPARE)
+    page = Page(kernel)
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_answer_on_the_page_reaches_the_chat(kernel, page, how):
+    replies = iter(["I am Ada", "exit"])
+    page.when_asked = lambda question: page.answer(question, text=next(replies))
+
+    cell = kernel.execute(
+        f"user, bot = pair('Who are you?', 'Hello.', mode='ALWAYS')\n{HOW[how]}",
+        "[m['content'] for m in r.messages]",
+        "str(r.ended_by)",
+        when=page.look,
+        allow_stdin=True,
+    )
+
+    assert cell.value("[m['content'] for m in r.messages]") == ["Hello", "Who are you?", "I am Ada", "Hello."]
+    assert cell.value("str(r.ended_by)") == "person"
+    assert cell.of("error") == []
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"action": "run"}, "exitcode: 0 (execution succeeded)\nCode output: \n1\n"),
+        ({"action": "edit", "text": "print(2)"}, "exitcode: 0 (execution succeeded)\nCode output: \n2\n"),
+        ({"action": "reject", "text": "too small"}, "The user refused to run this code: too small"),
+    ],
+    ids=["run", "edit", "reject"],
+)
+def test_decision_about_code_is_what_happens(kernel, page, how, answer, said):
+    page.when_asked = lambda question: page.answer(question, **answer)
+
+    cell = kernel.execute(
+        f"user, bot = pair(block('print(1)'), 'TERMINATE', policy='ask')\n{HOW[how]}",
+        "r.messages[2]['content']",
+        when=page.look,
+        allow_stdin=True,
+    )
+
+    assert said in cell.value("r.messages[2]['content']")
+
+
+def test_same_text_runs_again_without_asking_when_that_was_allowed(kernel, page):
+    asked = []
+    page.when_asked = lambda question: (asked.append(question), page.answer(question, "run", always=True))
+
+    kernel.execute(
+        f"user, bot = pair(block('print(17)'), block('print(17)'), 'TERMINATE', policy='ask')\n{HOW['awaited']}",
+        when=page.look,
+        allow_stdin=True,
+    )
+
+    assert len(asked) == 1
+
+
+STOPPED = {
+    "streaming": ("pair('long')", ""),
+    "spinning": ("pair(block('while True: pass'), policy='auto')", "code"),
+    "sleeping": ("pair(block('import time\\ntime.sleep(60)'), policy='auto')", "code"),
+    "asking": ("pair('Who are you?', mode='ALWAYS')", "question"),
+}
+
+
+@pytest.mark.parametrize("how", [*HOW, "background"])
+@pytest.mark.parametrize("what", STOPPED)
+def test_stop_ends_the_chat_in_order(kernel, page, what, how):
+    made, wait_for = STOPPED[what]
+    stop = _once(lambda: page.press("stop"))
+    page.when_asked = lambda question: stop()
+    if wait_for == "code":
+        page.when_busy = lambda activity: activity["kind"] == "code" and stop()
+    elif not wait_for:
+        page.when_text = lambda text: len(text) > 20 and stop()
+    begin = HOW.get(how, "from jupyter_agents import Chat\nchat = Chat(user, bot, message='Hello').start()\nr = await chat")
+
+    cell = kernel.execute(f"user, bot = {made}\n{begin}", "str(r.ended_by)", when=page.look, allow_stdin=True)
+    seconds = time.monotonic() - page.answered_at
+    after = kernel.execute("print('alive')")
+
+    assert cell.of("error") == []
+    assert cell.value("str(r.ended_by)") == "stop"
+    assert page.answered_at
+    assert seconds < 2
+    assert after.stream() == "alive\n"
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_interrupt_of_code_ends_only_the_block(kernel, page, how):
+    interrupt = _once(lambda: page.press("interrupt"))
+    page.when_busy = lambda activity: activity["kind"] == "code" and interrupt()
+
+    cell = kernel.execute(
+        f"user, bot = pair(block('import time\\ntime.sleep(60)'), 'I see. TERMINATE', policy='auto')\n{HOW[how]}",
+        "r.messages[2]['content']",
+        "len(r)",
+        when=page.look,
+        allow_stdin=True,
+    )
+
+    assert cell.value("len(r)") == 4
+    assert "exitcode: 130" in cell.value("r.messages[2]['content']")
+    assert "interrupted by the user" in cell.value("r.messages[2]['content']")
+    assert cell.seconds < 20
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_interrupt_of_the_kernel_ends_a_chat_that_asks(kernel, page, how):
+    page.when_asked = lambda question: kernel.manager.interrupt_kernel()
+
+    cell = kernel.execute(f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW[how]}", when=page.look, allow_stdin=True)
+    after = kernel.execute("print('alive')")
+
+    [error] = cell.of("error")
+    assert error["ename"] in ("ChatInterrupted", "ChatCancelled", "CancelledError")
+    assert after.stream() == "alive\n"
+
+
+def test_keyboard_is_asked_when_the_front_end_draws_no_widget(kernel):
+    kernel.execute(PREPARE)
+    kernel.execute("people.HELLO = 0.5")
+
+    begun = kernel.client.execute(f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW['blocking']}", allow_stdin=True)
+    request = kernel.client.get_stdin_msg(timeout=20)
+    kernel.client.input("exit")
+    reply = kernel.client.get_shell_msg(timeout=20)
+    kernel.execute("people.HELLO = 4.0; people._without_widgets.clear()")
+
+    assert request["content"]["prompt"].startswith("Provide feedback to assistant")
+    assert reply["parent_header"]["msg_id"] == begun
+    assert reply["content"]["status"] == "ok"
+
+
+def test_chat_ends_when_the_page_is_gone_and_the_kernel_is_blocked(kernel, page):
+    page.when_asked = lambda question: page.silence()
+
+    kernel.execute("people.SILENCE = 1.0")
+    cell = kernel.execute(f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW['blocking']}", when=page.look, allow_stdin=True)
+    kernel.execute("people.SILENCE = 60.0")
+
+    [error] = cell.of("error")
+    assert error["ename"] == "NoHumanError"
+
+
+def test_question_counts_as_skipped_when_its_time_is_over(kernel, page):
+    cell = kernel.execute(
+        "%config JupyterAgents.prompt_timeout = 1.0\n"
+        "user, bot = pair('Who?', 'Again: who?', mode='ALWAYS')\n"
+        "r = await user.a_initiate_chat(bot, message='Hello', max_turns=2)",
+        "[m['content'] for m in r.messages]",
+        when=page.look,
+        allow_stdin=True,
+    )
+    kernel.execute("%config JupyterAgents.prompt_timeout = None")
+
+    assert cell.value("[m['content'] for m in r.messages]") == ["Hello", "Who?", "", "Again: who?"]
+    assert 1 <= cell.seconds < 15
+
+
+def test_chat_goes_on_at_the_keyboard_or_ends_when_the_widget_is_closed(kernel, page):
+    page.when_asked = lambda question: (page.close_widget(), page.silence())
+
+    kernel.execute("people.SILENCE = 1.0")
+    cell = kernel.execute(
+        f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW['blocking']}", when=page.look, allow_stdin=True
+    )
+    kernel.execute("people.SILENCE = 60.0")
+
+    assert [error["ename"] for error in cell.of("error")] == ["NoHumanError"]
+
+
+def _once(function):
+    """A function that does it once: a page says several times that code runs."""
+    done = []
+    return lambda: done or done.append(function() or True)
