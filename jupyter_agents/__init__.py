@@ -22,6 +22,7 @@ _HOMES = {
     "jupyter_agents.budget": ("Budget",),
     "jupyter_agents.conversation": ("ChatResult",),
     "jupyter_agents.journal.trust": ("trust_recording",),
+    "jupyter_agents.executors.undo": ("undo",),
     "jupyter_agents.errors": ("ChatInterrupted", "JupyterAgentsError"),
     "jupyter_agents.messages": ("Message", "Usage"),
     "jupyter_agents.models.config": ("config_list_from_json", "filter_config"),

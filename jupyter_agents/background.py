@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_agents.agents.faces import call_hook
-from jupyter_agents.control import STOPPED, Control
+from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
-from jupyter_agents.drive import a_drive, current_run
+from jupyter_agents.drive import ChatCancelled, a_drive, current_run
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
-from jupyter_agents.events import ChatStarted, Entry, Notice
 from jupyter_agents.session import Session, current_session, use_session
 
 _under_way: set[Chat] = set()  # an event loop keeps only weak references to its tasks
@@ -24,8 +23,7 @@ class Chat:
     """A conversation between two agents that is held in the background, once it has been started.
 
     Keyword arguments are those of `initiate_chat` (`message`, `max_turns`, …). What is said appears in the cell that has
-    started it. Await it for its `ChatResult`; errors are raised where it is awaited, and said in one line in its cell
-    where it is not.
+    started it, and what goes wrong in one line. Await it for its `ChatResult`, or its error.
 
     >>> from jupyter_agents import AssistantAgent, UserProxyAgent
     >>> user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
@@ -40,8 +38,7 @@ class Chat:
         )
         self._check: Callable[[], None] = lambda: initiator.check_free(recipient)
         self._task: asyncio.Task[Any] | None = None
-        self._control: Control | None = None
-        self._is_stopping = False
+        self._control = Control()
         self._failed: Callable[[BaseException], None] = _say_failed
 
     @classmethod
@@ -72,10 +69,16 @@ class Chat:
     def start(self) -> Chat:
         """Begin, and return at once. Code of agents may not use top-level `await` meanwhile: other cells run beside it.
 
-        Raises `ConfigurationError` where no event loop is running, as in a script.
+        Raises `ConfigurationError` where no event loop is running, as in a script, and within a chat.
         """
         if self._task is not None:
             raise ConfigurationError(f"Cannot start this chat again: it is {self._state}. Make another one.")
+        run = current_run.get()
+        if run is not None and run.depth and not run.state.is_over:
+            raise ConfigurationError(
+                "Cannot start a chat in the background within a chat: it is part of the outer one, which would end "
+                "before it. Use initiate_chat(…), or `await` a_initiate_chat(…)."
+            )
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -90,7 +93,7 @@ class Chat:
         return self
 
     async def _held(self) -> Any:
-        with use_session(_beside_cells(current_session(), self._hear)):
+        with use_session(_beside_cells(current_session())), use_control(self._control):
             try:
                 return await a_drive(self._hold())
             except asyncio.CancelledError as stop:  # an interrupt, which is no error of the task
@@ -98,28 +101,20 @@ class Chat:
                     raise
                 return stop.result  # type: ignore[attr-defined]
 
-    def _hear(self, what: Entry | Notice) -> None:
-        run = current_run.get()
-        if (
-            isinstance(what, Entry)
-            and isinstance(what.event, ChatStarted)
-            and self._control is None
-            and run is not None
-        ):
-            self._control = run.control
-            if self._is_stopping:
-                run.control.stop()
-
     def _ended(self, task: asyncio.Task[Any]) -> None:
         _under_way.discard(self)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._failed(error)
 
+    def when_ended(self, function: Callable[[], None]) -> None:
+        """Call `function` on the event loop when it has ended, in whatever way. It must have been started."""
+        assert self._task is not None
+        self._task.add_done_callback(lambda _: function())
+
     def stop(self, reason: str = STOPPED) -> None:
         """End it in order, from any thread; what was said stays. One that has ended already stays as it is."""
-        self._is_stopping = True
-        if self._control is not None:
+        if not self.done():
             self._control.stop(reason)
 
     def cancel(self) -> bool:
@@ -148,17 +143,21 @@ class Chat:
     def __await__(self) -> Generator[Any, None, ChatResult]:
         if self._task is None:
             raise ConfigurationError("Cannot await this chat: it has not been started. Call start() first.")
-        return (yield from self._task.__await__())  # type: ignore[no-any-return]
+        waiting = asyncio.current_task()
+        before = 0 if waiting is None else waiting.cancelling()
+        result: ChatResult = yield from self._task.__await__()
+        if waiting is not None and waiting.cancelling() > before:  # which has gone on to the chat, and ended it
+            raise ChatCancelled(result)
+        return result
 
 
 def _say_failed(error: BaseException) -> None:
     sys.stderr.write(f"The chat in the background has failed. {in_one_line(error)}\n")
 
 
-def _beside_cells(session: Session, hear: Callable[[Entry | Notice], None]) -> Session:
+def _beside_cells(session: Session) -> Session:
     """The same session for a chat beside which other cells run: they would run in the midst of a block that awaits."""
-    make, find = session.make_listeners, session.find_executor
-    session = replace(session, make_listeners=lambda **options: [*make(**options), hear])
+    find = session.find_executor
     if find is None:
         return session
     return replace(session, find_executor=lambda options: find({**options, "allow_await": False}))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
+from jupyter_agents.control import find_control
 from jupyter_agents.drive import Run, RunState, ThisRun, ThisTask, Within
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
@@ -233,6 +234,7 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None)
             recording.conversation() if recording is not None else None,
             log.new_chat(),
             depth=1,
+            control=find_control(),
         )
     return replace(run, listeners=()) if silent else run
 
@@ -252,7 +254,9 @@ async def hold_chat(
             await Emit(Noted(run.chat, run.tape.provenance))
         try:
             ending = await _ending_of(talk)
+            begin_end()
         except (KeyboardInterrupt, asyncio.CancelledError) as stop:
+            begin_end()
             result = await close(_ending_of_stop(run))
             if run.control.is_stopping and run.depth == 1:
                 return result
@@ -261,11 +265,16 @@ async def hold_chat(
                 raise
             raise ChatInterrupted(result) from None
         except (Exception, SystemExit) as error:
+            begin_end()
             result = await close(Ending(EndedBy.ERROR, _in_short(error)))
             with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
                 error.result = result  # type: ignore[union-attr]
             raise
         return await close(ending)
+
+    def begin_end() -> None:
+        if run.depth == 1:
+            run.control.begin_end()
 
     async def close(ending: Ending) -> ChatResult:
         await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))

@@ -91,11 +91,12 @@ class Run:
 
     def tell(self, what: Any) -> None:
         """Let every listener know. One that fails is warned about, and does not end the chat."""
-        for listener in self.listeners:
-            try:
-                listener(what)
-            except Exception as error:  # noqa: BLE001 - whatever a listener raises, the chat is not its business
-                warnings.warn(f"A listener failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)
+        with self.control.undisturbed():
+            for listener in self.listeners:
+                try:
+                    listener(what)
+                except Exception as error:  # noqa: BLE001 - whatever a listener raises, the chat is not its business
+                    warnings.warn(f"A listener failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)
 
 
 current_run: ContextVar[Run | None] = ContextVar("jupyter_agents_run", default=None)
@@ -342,23 +343,10 @@ async def _a_call(effect: CallTool, run: Run) -> Any:
 
 
 def _call_interruptibly(effect: CallTool, control: Control) -> Any:
-    """Call a function from the loop so that an interrupt reaches it while it runs.
-
-    Whoever runs the loop (ipykernel, `asyncio.run`) has a handler that cancels a task, which a function that holds the
-    loop would never notice. Where interrupts are ignored they stay so.
-    """
+    """Call a function from the loop so that an interrupt reaches it while it runs."""
     function = effect.a_function or effect.function
-    handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
-    if not callable(handler) or handler is signal.default_int_handler:
+    with control.interruptible():
         return function(*effect.args, **effect.kwargs)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    control.is_calling = True
-    try:
-        return function(*effect.args, **effect.kwargs)
-    finally:
-        control.is_calling = False
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # the function may have set one of its own
-            signal.signal(signal.SIGINT, handler)
 
 
 # -- What the effects of a conversation mean --------------------------------------------------------------------
@@ -389,12 +377,16 @@ def _with_tape(run: Run) -> Run:
 
 
 async def _ask_model(effect: Complete, run: Run) -> ModelReply:
-    speaking = replace(run, listeners=(_Attributed(effect.agent, run),)) if run.listeners else run
+    said: list[str] = []
+    speaking = replace(run, listeners=(_Attributed(effect.agent, run, said),))
     try:
         reply = await Within(speaking, effect.model.complete(effect.request))
     except ModelError as error:
         partial = getattr(getattr(error, "partial", None), "content", None) or ""
         await Emit(ModelFailed(run.chat, effect.agent, str(error), partial))
+        raise
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        await Emit(ModelFailed(run.chat, effect.agent, "interrupted", "".join(said)))
         raise
     if run.tape:
         run.tape.record(effect, reply, chat=run.chat, agent=effect.agent)
@@ -405,12 +397,17 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class _Attributed:
-    """A listener that says whose words a notice holds: a model does not know who speaks."""
+    """A listener that says whose words a notice holds: a model does not know who speaks. What was `said` it keeps."""
 
     agent: str
     run: Run
+    said: list[str]
 
     def __call__(self, what: Any) -> None:
+        if isinstance(what, Delta):
+            self.said.append(what.text)
+        elif isinstance(what, Waiting):  # another try begins anew
+            self.said.clear()
         self.run.tell(replace(what, agent=self.agent) if isinstance(what, Delta | Waiting) else what)
 
 

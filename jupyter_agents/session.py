@@ -32,7 +32,7 @@ class Settings:
     """What a user has configured for all chats (`%config JupyterAgents.…` in IPython).
 
     `model` is a model name, an `llm_config` dictionary or a `Model`; `None` means the environment or a local server.
-    `code_policy` overrides what agents say about running code. `max_repairs` is how many failures in a row a model
+    `code_policy` and `tool_policy` make agents stricter about running code and calling functions. `max_repairs` is how many failures in a row a model
     may try to mend; `max_turns` the turn limit of `%%agentchat`. `recording` is the file of this notebook's
     recording, `replay` what is done with it: nothing, replay the words of models (`model`) or of people too (`all`),
     or `record`. `prompt_timeout` is how many seconds a prompt on the page waits for its answer (`None`: for ever); after
@@ -46,6 +46,7 @@ class Settings:
     recording: str | None = None
     replay: ReplayMode = "off"
     prompt_timeout: float | None = None
+    tool_policy: CodePolicy | None = None
 
     def __repr__(self) -> str:
         from jupyter_agents.models.masking import masked  # there may be a key in `model`

@@ -93,12 +93,14 @@ class FakeClock:
     def __init__(self):
         self.time = 100.0
         self.due = []
+        self.count = 0
 
     def now(self):
         return self.time
 
     def at(self, when, function):
-        self.due.append((when, len(self.due), function))
+        self.count += 1
+        self.due.append((when, self.count, function))
 
     def after(self, seconds, function):
         self.at(self.time + seconds, function)

@@ -457,3 +457,119 @@ def test_bundle_stays_small_when_it_holds_prose():
     bundle = message_bundle(sent(text.strip()), 0)
 
     assert len(json.dumps(bundle.data)) < 5 * len(text)
+
+
+# -- What a block has changed ------------------------------------------------------------------------------------
+
+CHANGED = {
+    "added": [{"name": "total", "kind": "int", "before": ""}],
+    "rebound": [{"name": "df", "kind": "DataFrame 700 × 3", "before": "DataFrame 703 × 3"}],
+    "changed": [{"name": "rows", "kind": "list, 2 items", "before": "list, 1 item"}],
+    "deleted": [{"name": "t_mp", "kind": "", "before": "int"}],
+    "more": 0,
+    "is_known": True,
+}
+UNCHANGED = {"added": [], "rebound": [], "changed": [], "deleted": [], "more": 0, "is_known": True}
+LINE = "set total (int), df (DataFrame 703 × 3 → 700 × 3) · changed rows (list, 1 item → 2 items) · deleted t_mp"
+
+
+def finished(changes, block_id="b-1", **options):
+    return CodeFinished(0, "user", 0, "ok", changes=changes, block_id=block_id, **options)
+
+
+def ran(*blocks):
+    text = "exitcode: 0 (execution succeeded)\nCode output: \n"
+    [bundle] = shown(*blocks, sent(text, origin="code", sender="user"))
+    return bundle
+
+
+def test_result_says_in_every_form_what_the_block_changed():
+    bundle = ran(finished(CHANGED))
+
+    assert bundle.data["text/plain"].endswith(f"exit code 0\n\n{LINE}")
+    assert bundle.data["text/markdown"].replace("\\", "").endswith(f"exit code 0\n\n{LINE}")
+    assert LINE in Page(bundle.data["text/html"]).text
+    assert describe(bundle)["changes"] == [
+        {
+            "added": [{"name": "total", "kind": "int"}],
+            "rebound": [{"name": "df", "kind": "DataFrame 700 × 3", "before": "DataFrame 703 × 3"}],
+            "changed": [{"name": "rows", "kind": "list, 2 items", "before": "list, 1 item"}],
+            "deleted": [{"name": "t_mp", "before": "int"}],
+        }
+    ]
+
+
+def test_id_of_a_block_is_metadata_only_as_it_differs_from_run_to_run():
+    bundle = ran(finished(UNCHANGED, "b-1"), finished(CHANGED, "b-2"))
+
+    assert bundle.metadata[METADATA_KEY]["blocks"] == ["b-2"]
+    assert "b-2" not in json.dumps(bundle.data)
+
+
+@pytest.mark.parametrize("changes", [None, UNCHANGED])
+def test_result_says_nothing_of_changes_when_there_were_none(changes):
+    bundle = ran(finished(changes))
+
+    assert "changes" not in describe(bundle)
+    assert "blocks" not in bundle.metadata[METADATA_KEY]
+    assert bundle.data["text/plain"].endswith("\n\nexit code 0")
+
+
+def test_only_the_metadata_says_that_another_cell_ran_beside_the_block():
+    known, unknown = ran(finished(UNCHANGED)), ran(finished(UNCHANGED | {"is_known": False}))
+
+    assert unknown.data == known.data
+    assert unknown.metadata[METADATA_KEY]["is_change_unknown"] is True
+
+
+def test_every_block_has_a_line_of_its_own_when_several_ran():
+    other = UNCHANGED | {"added": [{"name": "n", "kind": "int", "before": ""}]}
+
+    bundle = ran(finished(CHANGED, "b-1"), finished(other, "b-2"))
+
+    assert bundle.data["text/plain"].endswith(f"{LINE}\n\nset n (int)")
+    assert bundle.metadata[METADATA_KEY]["blocks"] == ["b-1", "b-2"]
+
+
+def test_line_names_a_few_and_counts_the_others_when_a_block_changed_much():
+    many = [{"name": f"n{number}", "kind": "int", "before": ""} for number in range(50)]
+
+    bundle = ran(finished(UNCHANGED | {"added": many, "deleted": many[:1], "more": 10}))
+
+    assert bundle.data["text/plain"].endswith("n7 (int) · 53 more")
+    assert describe(bundle)["changes"][0]["more"] == 53
+
+
+def test_name_that_looks_like_markup_is_only_text():
+    name = {"name": "<img src=x onerror=alert(1)>![x](http://evil.test)", "kind": "int", "before": ""}
+
+    bundle = ran(finished(UNCHANGED | {"added": [name]}))
+
+    assert "img" not in {tag for tag, _ in Page(bundle.data["text/html"]).tags}
+    assert not re.search(r"<(?!br)|(?<!\\)!\[|(?<!\\)\[", bundle.data["text/markdown"])
+
+
+def test_changes_are_those_of_the_tool_when_a_tool_ran_the_code():
+    tool = sent("3", origin="tool", sender="user", role="function", name="solve")
+
+    first, second = shown(
+        finished(CHANGED), tool, sent("exitcode: 0 (execution succeeded)", origin="code", sender="user")
+    )
+
+    assert LINE in first.data["text/plain"]
+    assert "changes" not in describe(second)
+
+
+def test_block_that_was_not_run_took_no_time():
+    bundle = ran(CodeFinished(0, "user", 1, "refused", "no"))
+
+    assert "seconds" not in bundle.metadata.get(METADATA_KEY, {})
+
+
+def test_arguments_of_a_call_are_shown_as_they_were_used_when_they_were_edited():
+    tool = sent("3", origin="tool", sender="user", role="function", name="add")
+
+    [bundle] = shown(HumanAnswered(0, "user", "edit", '{"a": 2}'), tool)
+
+    assert 'called with:\n{"a": 2}' in bundle.data["text/plain"]
+    assert bundle.data["text/plain"].startswith("user (to user) · edited:")

@@ -262,3 +262,33 @@ def test_page_has_everything_exactly_once_when_messages_are_lost(seed, loss):
 
     assert page.text == "".join(f"{number} " for number in range(60))
     assert sorted(page.items) == [0, 10, 20, 30, 40, 50]
+
+
+def test_page_hears_of_the_end_when_the_last_patch_is_lost(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.ping()
+    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+
+    channel.add(item(1))
+    channel.set(is_going_on=False)
+    channel.flush()
+    del sent[:]
+    clock.run(5)
+
+    assert [one["seq"] for one in sent if one["t"] == "ping"] == [channel._seq] * 2
+
+
+def test_pings_begin_anew_when_another_chat_begins(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.set(is_going_on=False)
+    channel.ping()
+    clock.run(10)
+    del sent[:]
+
+    channel.set(is_going_on=True)
+    channel.ping()
+    clock.run(3)
+
+    assert sum(one["t"] == "ping" for one in sent) >= 3

@@ -1,9 +1,11 @@
 """What a page shows while a turn goes on: the slot, what stands in it, and the questions."""
 
+from collections import OrderedDict
+
 import pytest
 
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.display import front_end, slots
+from jupyter_agents.display import front_end, people, slots
 from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
 from jupyter_agents.display.slots import WIDGET_MIME
 from jupyter_agents.events import (
@@ -23,6 +25,7 @@ from jupyter_agents.events import (
     Waiting,
 )
 from jupyter_agents.executors.outputs import MESSAGE_MIME
+from jupyter_agents.executors.undo import history
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.messages import Message
 from tests.fakes import FakeClock
@@ -50,8 +53,8 @@ class Lab:
         self.request = {"header": {"msg_id": "first", "session": "s"}, "content": {"allow_stdin": True}}
         self.outputs, self.widgets, self.clock = [], [], FakeClock()
 
-    def take(self, data, metadata, *, transient, update):
-        display_id = transient.get("display_id")
+    def take(self, data, metadata=None, *, transient=None, update=False):
+        display_id = (transient or {}).get("display_id")
         if update:
             [at] = [at for at, (known, _) in enumerate(self.outputs) if known == display_id]
             self.outputs[at] = (display_id, data)
@@ -82,7 +85,7 @@ def lab(monkeypatch):
     lab = Lab()
     monkeypatch.setattr("IPython.display.publish_display_data", lab.take)
     monkeypatch.setattr(front_end, "parent", lambda: lab.request)
-    monkeypatch.setattr(slots, "_cell", slots._Cell())
+    monkeypatch.setattr(slots, "_cells", OrderedDict())
     monkeypatch.setattr("jupyter_agents.widgets.live.make_widget", lab.make_widget)
     monkeypatch.setattr(front_end, "user_namespace", lambda: {"df": [1, 2]})
     return lab
@@ -138,6 +141,19 @@ def test_turn_that_takes_longer_is_live_and_then_its_message(lab, listener):
     assert lab.texts() == ["user (to assistant):\n\nDo it.", "assistant (to user):\n\nDone."]
 
 
+def test_widget_hears_of_the_next_turn_together_with_the_output_of_the_last(lab, listener):
+    tell(listener, OPENING, ASKED)
+    lab.clock.run(1)
+    lab.draw()
+    tell(listener, Delta("Done.", "assistant"), ANSWERED, said("Done."))
+
+    tell(listener, ModelAsked(0, "user", 2))
+
+    assert lab.texts()[-1] == "assistant (to user):\n\nDone."
+    assert lab.widget.sent[-1]["t"] == "patch"
+    assert lab.widget.sent[-1]["ops"][-1]["values"]["live"]["sender"] == "user"
+
+
 def test_unfinished_turn_says_so_without_its_widget(lab, listener):
     tell(listener, ASKED, Delta("I would", "assistant"))
     lab.clock.run(1)
@@ -148,6 +164,33 @@ def test_unfinished_turn_says_so_without_its_widget(lab, listener):
     assert list(data)[:2] == [MESSAGE_MIME, WIDGET_MIME]
     assert "I would" in data["text/html"]
     assert "interrupted before its end" in data["text/html"]
+
+
+def test_unfinished_turn_of_a_long_chat_is_kept_up_to_date_without_its_widget(lab, listener):
+    for number in range(MAX_OUTPUTS + 1):
+        tell(listener, said(f"m{number}"))
+    tell(listener, ASKED, Delta("I would", "assistant"))
+    lab.clock.run(1)
+    tell(listener, Delta(" say", "assistant"))
+    lab.clock.run(slots.REFRESH)
+
+    assert "I would say" in lab.outputs[-1][1]["text/html"]
+    assert "interrupted before its end" in lab.outputs[-1][1]["text/html"]
+    tell(listener, ANSWERED, said("I would say no."), ENDED)
+    assert "interrupted before its end" not in lab.outputs[-1][1]["text/html"]
+
+
+def test_page_that_comes_later_shows_how_the_chat_ended(lab, listener):
+    tell(listener, OPENING, ASKED)
+    lab.clock.run(1)
+    lab.draw()
+    tell(listener, ANSWERED, said("Done."), ENDED)
+
+    lab.widget.hear({"t": "hello", "page": "another"})
+    lab.widget.hear({"t": "sync", "view": "w", "page": "another", "earlier": False})
+
+    items = lab.widget.sent[-1]["state"]["items"]
+    assert [item["bundle"]["data"]["text/plain"] for item in items] == ["assistant (to user):\n\nDone."]
 
 
 def test_one_widget_serves_all_turns_of_a_chat(lab, listener):
@@ -376,6 +419,41 @@ def test_stop_and_interrupt_press_the_buttons_of_the_chat(lab, listener, monkeyp
     assert pressed == ["interrupt", "stop"]
 
 
+def test_block_is_undone_and_the_page_told_what_became_of_it(lab, listener):
+    namespace = {"x": 2}
+    history().keep("abc-1", namespace, {"x": (1, 2)})
+    listener.open_question(Prompt("What?", agent="user"))
+    lab.draw()
+
+    lab.widget.hear({"t": "undo", "view": "v", "block": "abc-1"})
+    lab.widget.hear({"t": "undo", "view": "v", "block": "abc-1"})
+
+    first, second = [one for one in lab.widget.sent if one["t"] == "undone"]
+    assert namespace == {"x": 1}
+    assert first == {"t": "undone", "block": "abc-1", "undone": {"restored": ["x"], "left": {}, "reason": ""}}
+    assert "has been undone already" in second["undone"]["reason"]
+
+
+def test_refused_block_takes_no_place_among_the_outputs(lab, listener):
+    tell(listener, *[CodeFinished(0, "user", 1, "refused", "no")] * MAX_OUTPUTS, said("Hello"))
+
+    assert "Hello" in lab.texts()[-1]
+    assert listener.output_sink() is None
+
+
+def test_front_end_that_was_late_with_its_first_widget_is_asked_on_the_page_again(lab, listener, monkeypatch):
+    monkeypatch.setattr(people, "_without_widgets", {"s"})
+    tell(listener, ASKED)
+    lab.clock.run(1)
+
+    before = people._has_no_widgets(listener)
+    lab.draw()
+    after = people._has_no_widgets(listener)
+
+    assert (before, after) == (True, False)
+    assert people._without_widgets == set()
+
+
 # -- The shared slot ---------------------------------------------------------------------------------------------
 
 
@@ -415,3 +493,204 @@ def test_prompt_at_the_end_of_a_long_chat_is_in_an_output_that_is_drawn(lab, lis
     assert lab.texts()[-1].startswith("live: ")
     assert len(lab.outputs) <= 50
     assert lab.draw()["questions"][0]["id"] == question.card.id
+
+
+# -- Chats within chats, and ends in the midst of a turn -----------------------------------------------------------
+
+
+def test_turn_stays_on_the_page_when_another_one_begins_beside_it(lab, listener):
+    tell(listener, said("Ask both."), ChatStarted(1, "user", "ann", 0), ChatStarted(2, "user", "bob", 0))
+    tell(listener, ModelAsked(1, "ann", 1))
+    lab.clock.run(1)
+    tell(listener, Delta("I am ", "ann"), ModelAsked(2, "bob", 1), Delta("I am Bob.", "bob"), Delta("Ann.", "ann"))
+    lab.clock.run(1)
+    during = lab.draw()["live"]
+
+    tell(listener, ModelAnswered(2, "bob", "stop"), MessageSent(2, "bob", "user", Message("I am Bob."), "model"))
+    between, live = lab.texts(), lab.draw()["live"]
+    tell(listener, ModelAnswered(1, "ann", "stop"), MessageSent(1, "ann", "user", Message("I am Ann."), "model"), ENDED)
+
+    assert (during["sender"], during["text"]) == ("ann", "I am Ann.")
+    assert between[1] == "bob (to user):\n\nI am Bob."
+    assert between[2].startswith("live: ann")
+    assert live["text"] == "I am Ann."
+    assert [text.split("\n\n")[1] for text in lab.texts()] == ["Ask both.", "I am Bob.", "I am Ann."]
+
+
+def test_code_goes_on_to_be_shown_when_a_chat_that_it_has_held_is_over(lab, listener):
+    tell(listener, said("Code."), CodeStarted(0, "user", "python", "1"))
+    lab.clock.run(1)
+    tell(listener, ChatStarted(1, "a", "b", 0), ModelAsked(1, "b", 1))
+    inner = lab.draw()["activity"]
+    tell(listener, ModelAnswered(1, "b", "stop"), MessageSent(1, "b", "a", Message("Hi."), "model"))
+    tell(listener, ChatEnded(1, "termination message"))
+
+    outer = lab.draw()["activity"]
+
+    assert (inner["kind"], inner["agent"]) == ("model", "b")
+    assert (outer["kind"], outer["agent"], outer["elapsed"]) == ("code", "user", 1.0)
+
+
+def test_nothing_goes_on_any_more_when_a_nested_chat_has_broken_off(lab, listener):
+    tell(listener, said("Calling."), ToolStarted(0, "user", "tool", "{}"), ChatStarted(1, "a", "b", 0))
+    tell(listener, ModelAsked(1, "b", 1))
+    lab.clock.run(1)
+
+    tell(listener, ChatEnded(1, "error", "gone"), ToolFinished(0, "user", "tool", False, "gone"))
+
+    assert lab.draw()["activity"] is None
+    assert lab.draw()["live"] is None
+
+
+def test_words_that_had_come_stay_and_then_the_end_when_a_turn_is_stopped(lab, listener):
+    tell(listener, ASKED, Delta("I would", "assistant"))
+    lab.clock.run(1)
+
+    tell(listener, ModelFailed(0, "assistant", "interrupted", "I would"), ChatEnded(0, "stop", "stopped by the user"))
+
+    assert lab.texts() == [
+        "assistant:\n\nI would\n\n[interrupted before its end; nothing in it was run]",
+        "The chat ended (stop: stopped by the user).",
+    ]
+
+
+def test_end_takes_the_slot_of_a_turn_that_was_broken_off(lab, listener):
+    tell(listener, ASKED)
+    lab.clock.run(1)
+
+    tell(listener, ChatEnded(0, "stop", "stopped by the user"))
+
+    assert lab.texts() == ["The chat ended (stop: stopped by the user)."]
+
+
+def test_slot_is_taken_by_the_next_turn_when_nothing_came_of_the_first(lab, listener):
+    tell(listener, ASKED)
+    lab.clock.run(1)
+    tell(listener, ANSWERED, MessageSent(0, "assistant", "user", Message("psst"), "model", silent=True), ASKED)
+    lab.clock.run(1)
+
+    tell(listener, said("Hello."), ENDED)
+
+    assert lab.texts() == ["assistant (to user):\n\nHello."]
+
+
+def test_slot_is_empty_when_nothing_came_of_it_at_all(lab, listener):
+    question = listener.open_question(Prompt("Go on?", agent="user"))
+    question.give(Answer("exit"))
+    listener.close_question(question)
+
+    tell(listener, ChatEnded(0, "person"))
+
+    assert [data for _, data in lab.outputs] == [{}]
+
+
+def test_model_is_asked_again_when_the_wait_for_a_retry_is_over(lab, listener):
+    tell(listener, ASKED, Waiting(8.0, "rate limit", "assistant"))
+    lab.clock.run(9)
+
+    activity = lab.draw()["activity"]
+
+    assert (activity["kind"], activity["elapsed"]) == ("model", 1.0)
+
+
+# -- What is saved beside the widget -------------------------------------------------------------------------------
+
+
+def test_whole_message_is_saved_beside_the_widget_when_somebody_is_asked_about_it(lab, listener):
+    tell(listener, ASKED, Delta("Code", "assistant"))
+    lab.clock.run(1)
+    tell(listener, ANSWERED, said("Code is here."))
+
+    listener.open_question(APPROVAL)
+
+    assert lab.texts() == ["live: assistant (to user):\n\nCode is here."]
+
+
+def test_whole_message_is_saved_beside_the_widget_when_its_code_runs_long(lab, listener):
+    tell(listener, ASKED, Delta("Code", "assistant"))
+    lab.clock.run(1)
+    tell(listener, ANSWERED, said("Code is here."), CodeStarted(0, "user", "python", "1"))
+
+    lab.clock.run(1)
+
+    assert lab.texts() == ["live: assistant (to user):\n\nCode is here."]
+
+
+# -- Several cells -------------------------------------------------------------------------------------------------
+
+
+def test_outputs_of_each_cell_are_counted_when_two_chats_take_turns(lab):
+    first, second = (NotebookListener(is_live=True, at=lab.clock) for _ in range(2))
+    requests = [{"header": {"msg_id": name}, "content": {"allow_stdin": True}} for name in ("one", "two")]
+
+    for listener in (first, second):
+        tell(listener, ChatStarted(0, "user", "assistant"))
+    for number in range(60):
+        for listener, lab.request in zip((first, second), requests, strict=True):
+            tell(listener, said(f"m{number}"))
+
+    assert len(lab.outputs) == 2 * (MAX_OUTPUTS + 1)
+
+
+def test_listener_takes_another_widget_when_it_hears_another_chat(lab, listener):
+    for chat in (0, 1):
+        if chat:
+            tell(listener, ChatStarted(chat, "user", "assistant"))
+        tell(listener, ModelAsked(chat, "assistant", 1))
+        lab.clock.run(1)
+        tell(listener, MessageSent(chat, "assistant", "user", Message("Hi."), "model"))
+        tell(listener, ChatEnded(chat, "termination message"))
+        lab.clock.run(5)
+
+    assert [widget.is_closed for widget in lab.widgets] == [True, True]
+
+
+def test_widget_stays_while_a_page_that_came_later_shows_it_and_goes_with_that_page(lab, listener):
+    tell(listener, ASKED)
+    lab.clock.run(1)
+    lab.draw()
+    tell(listener, said("Hello."), ENDED)
+
+    for _ in range(20):
+        lab.clock.run(1)
+        lab.widget.hear({"t": "pong", "page": "p"})
+    was_there = not lab.widget.is_closed
+    lab.clock.run(20)
+
+    assert was_there
+    assert lab.widget.is_closed
+
+
+# -- What code shows in the shared slot ------------------------------------------------------------------------------
+
+
+def test_update_replaces_what_code_has_shown_also_in_a_later_block(lab, listener):
+    for number in range(MAX_OUTPUTS):
+        tell(listener, said(f"m{number}"))
+    sink = listener.output_sink()
+    sink.show({"text/plain": "old"}, {}, display_id="its", update=False)
+    sink.show({"text/plain": "other"}, {}, display_id=None, update=False)
+    for text in ("newer", "newest"):
+        listener.output_sink().show({"text/plain": text}, {}, display_id="its", update=True)
+    listener.output_sink().show({"text/plain": "of a cell"}, {}, display_id="unknown", update=True)
+
+    tell(listener, ENDED)
+
+    assert lab.texts()[-1] == "newest\n\nother"
+
+
+def test_update_of_the_shared_slot_is_no_output_of_the_block_that_runs(lab, listener, monkeypatch):
+    from jupyter_agents.executors.sink import is_output_of_block
+
+    seen, take = [], lab.take
+
+    def publish(*args, **options):
+        seen.append(is_output_of_block(is_inside=True, is_main=True))
+        take(*args, **options)
+
+    monkeypatch.setattr("IPython.display.publish_display_data", publish)
+    for number in range(MAX_OUTPUTS + 2):
+        tell(listener, said(f"m{number}"))
+
+    assert seen == [True] * MAX_OUTPUTS + [False] * (len(seen) - MAX_OUTPUTS)
+    assert len(seen) > MAX_OUTPUTS

@@ -289,6 +289,7 @@ SAMPLES = [
     "- a\n- b\n  - c\n\n    d\n\n3. x\n4. y",
     "> quoted\n> - in a list\n>   ```python\n>   x = 1\n>   ```",
     "| a | b | c |\n|---|--:|:-:|\n| 1 | `2` | **3** |\n| | x |",
+    "| | a |\n|---|--:|\n| b | 1 |",
     "```python\nfor x in y:\n    print(x)\n```\n\n    indented\n\n~~~ c++\nint a;\n~~~",
     "[a](https://a.test/?x=1&y) [b][r] <https://b.test> [c]() [d](javascript:x)\n\n[r]: http://r.test 't'",
     "so $a*b*c_1$ and \\(x\\{1\\}\\), $$\n\\frac{a}{b}\n$$ but $5 and $6",

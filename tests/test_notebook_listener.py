@@ -1,5 +1,7 @@
 """The transcript on the page of a notebook."""
 
+from collections import OrderedDict
+
 import pytest
 
 from jupyter_agents.display import front_end, slots
@@ -37,7 +39,7 @@ def page(monkeypatch):
         cell = Cell(allow_stdin=allow_stdin)
         monkeypatch.setattr("IPython.display.publish_display_data", cell.take)
         monkeypatch.setattr(front_end, "parent", lambda: cell.request)
-        monkeypatch.setattr(slots, "_cell", slots._Cell())
+        monkeypatch.setattr(slots, "_cells", OrderedDict())
         monkeypatch.setattr(front_end, "has_widgets", lambda: False)
         return cell
 

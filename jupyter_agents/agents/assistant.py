@@ -70,7 +70,7 @@ class AssistantAgent(ResponsiveAgent):
         )
 
 
-_AGENT_KEYS = ("function_map", "default_auto_reply", "description", "human")
+_AGENT_KEYS = ("function_map", "default_auto_reply", "description", "human", "tool_policy")
 _OWN_KEYS = (
     "system_message",
     "llm_config",

@@ -49,12 +49,23 @@ class CodeConfig:
         )
 
     def strictest(self, other: CodePolicy | None) -> CodePolicy:
-        """The stricter of this agent's policy and another (`deny`, then `ask`, then `auto`)."""
-        return max(self.policy, other or "auto", key=_STRICTNESS.index)
+        """The stricter of this agent's policy and another."""
+        return stricter(self.policy, other)
 
     def executor_options(self) -> dict[str, Any]:
         """What a session needs to know to make an executor."""
         return {"work_dir": self._absolute, "timeout": self.timeout}
+
+
+def stricter(policy: CodePolicy, other: CodePolicy | None) -> CodePolicy:
+    """The stricter of two policies: `deny`, then `ask`, then `auto`."""
+    return max(policy, other or "auto", key=_STRICTNESS.index)
+
+
+def check_policy(name: str, policy: Any) -> None:
+    """Raise `ConfigurationError` unless it is a policy."""
+    if policy not in _STRICTNESS:
+        raise ConfigurationError(f"Cannot use {name}={policy!r}: it must be one of {', '.join(_STRICTNESS)}.")
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -68,9 +79,7 @@ def _check(given: Mapping[str, Any]) -> None:
             "Cannot run code with use_docker: code runs in this kernel, and asking for isolation must not run it here. "
             "Remove use_docker, or pass an isolated executor in code_execution_config={'executor': …}."
         )
-    policy = given.get("policy", "auto")
-    if policy not in _STRICTNESS:
-        raise ConfigurationError(f"Cannot use policy={policy!r}: it must be one of {', '.join(_STRICTNESS)}.")
+    check_policy("policy", given.get("policy", "auto"))
     last = given.get("last_n_messages", 1)
     if last != "auto" and (not isinstance(last, int) or isinstance(last, bool) or last < 1):
         raise ConfigurationError(f"Cannot use last_n_messages={last!r}: give a whole number of at least 1, or 'auto'.")

@@ -1,23 +1,24 @@
-"""Running code for an agent: the approval policy, a person's word, the executor."""
+"""Running code and calling functions for an agent: the approval policy, a person's word, the executor."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.adjustments import adjustment_of
-from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.code_config import CodeConfig, stricter
 from jupyter_agents.agents.faces import call_hook, is_overridden
 from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
 from jupyter_agents.drive import Run, ThisRun
 from jupyter_agents.effects import Ask, Emit, Execute
 from jupyter_agents.errors import NoHumanError
-from jupyter_agents.events import Noted
+from jupyter_agents.events import CodeFinished, Noted
 from jupyter_agents.executors.base import Executor
-from jupyter_agents.human.base import Prompt
+from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.termination import ChatEnds, EndedBy
 
 if TYPE_CHECKING:
@@ -86,6 +87,14 @@ def _executor(config: CodeConfig, run: Run, options: Mapping[str, Any] | None = 
 
 async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
     """The block that may run (a person may have edited it), or `None` and the reason, for the model."""
+    approved, reason = await _decide(agent, block)
+    if approved is None:
+        run = await ThisRun()
+        await Emit(CodeFinished(run.chat, run.log.key_of(agent), 1, "refused", reason))
+    return approved, reason
+
+
+async def _decide(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
     run = await ThisRun()
     config = agent.code_config or adjustment_of(agent).code(CodeConfig()) or CodeConfig()
     policy = config.strictest(run.session.settings.code_policy)
@@ -94,7 +103,7 @@ async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock 
     if policy == "auto" and not (run.tape is not None and run.tape.is_foreign):
         await _say_once(agent, run)
         return block, ""
-    return await _ask_person(agent, block, run)
+    return await _ask_person(agent, _Wish(block, _digest(block.language, block.code)), run)
 
 
 async def _say_once(agent: ResponsiveAgent, run: Run) -> None:
@@ -103,18 +112,37 @@ async def _say_once(agent: ResponsiveAgent, run: Run) -> None:
         await Emit(Noted(run.chat, f"{agent.name} runs code without asking.", run.log.key_of(agent)))
 
 
-async def may_call(agent: ResponsiveAgent, name: str, arguments: str) -> str:
-    """`""` when a function may be called for a model, else the reason, for the model.
+async def approve_call(agent: ResponsiveAgent, name: str, arguments: str) -> tuple[str | None, str]:
+    """The arguments with which a function may be called for a model, or `None` and the reason, for the model.
 
-    Calls are not asked about: who registers a function means it to be called. But the words of a recording that is
-    neither the user's own nor trusted do not call functions on this machine unless the user says so.
+    A person who is asked may have edited them. Where nothing else is said, calls are not asked about: who registers a
+    function means it to be called. But the words of a recording that is neither the user's own nor trusted do not call
+    functions on this machine unless the user says so.
     """
     run = await ThisRun()
-    if run.tape is None or not run.tape.is_foreign:
-        return ""
-    call = CodeBlock("json", f"{name}({arguments})")
-    approved, reason = await _ask_person(agent, call, run, "Call this function? (The recording is not yours.)")
-    return reason if approved is None else ""
+    policy = stricter(agent.tool_policy, run.session.settings.tool_policy)
+    if policy == "deny":
+        return None, "Calling functions is not allowed here. Solve the task without, or say what you would need."
+    is_foreign = run.tape is not None and run.tape.is_foreign
+    if policy == "auto" and not is_foreign:
+        return arguments, ""
+    question = f"Call {name}?{' (The recording is not yours.)' if is_foreign else ''}"
+    readable = _set_out(arguments)
+    wish = _Wish(CodeBlock("json", readable), _digest(f"call {name}", arguments), question, is_call=True)
+    approved, reason = await _ask_person(agent, wish, run)
+    if approved is None:
+        return None, reason
+    return (arguments if approved.code == readable else approved.code), ""
+
+
+def _set_out(arguments: str) -> str:
+    """JSON over several lines, for a person to read; what is no JSON, or no text that can be shown, as it is."""
+    try:
+        text = json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        return arguments
+    return text
 
 
 async def _say_foreign(agent: ResponsiveAgent, run: Run) -> None:
@@ -129,42 +157,62 @@ async def _say_foreign(agent: ResponsiveAgent, run: Run) -> None:
     await Emit(Noted(run.chat, text, run.log.key_of(agent), "warning"))
 
 
-def _digest(block: CodeBlock) -> str:
-    """What an approval is bound to: the language and the exact text."""
-    return hashlib.sha256(f"{block.language}\0{block.code}".encode("utf-8", "surrogatepass")).hexdigest()
+def _digest(language: str, text: str) -> str:
+    """What an approval is bound to: the language (or the function) and the exact text."""
+    return hashlib.sha256(f"{language}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def _ask_person(
-    agent: ResponsiveAgent, block: CodeBlock, run: Run, question: str = "Run this code?"
-) -> tuple[CodeBlock | None, str]:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What an agent wants to run or to call, the question about it, and what leave for it is bound to."""
+
+    block: CodeBlock
+    digest: str
+    question: str = "Run this code?"
+    is_call: bool = False
+
+    def say(self, of_code: str, of_call: str) -> str:
+        """The sentence that fits."""
+        return of_call if self.is_call else of_code
+
+
+async def _ask_person(agent: ResponsiveAgent, wish: _Wish, run: Run) -> tuple[CodeBlock | None, str]:
     await _say_foreign(agent, run)
-    digest = _digest(block)
-    if digest in run.session.approved:
-        await Emit(Noted(run.chat, "Ran without asking: this exact text was allowed before.", run.log.key_of(agent)))
-        return block, ""
+    key = run.log.key_of(agent)
+    if wish.digest in run.session.approved:
+        did = wish.say("Ran without asking: this exact text", "Called without asking: this exact call")
+        await Emit(Noted(run.chat, f"{did} was allowed before.", key))
+        return wish.block, ""
+    answer = await _answer_of(agent, wish, run)
+    if answer.action == "run":
+        if answer.always:
+            run.session.approved.add(wish.digest)
+        return wish.block, ""
+    if answer.action == "edit":
+        edited = wish.say("The code was edited before it ran.", "The arguments were edited before the call.")
+        await Emit(Noted(run.chat, edited, key))
+        return replace(wish.block, code=answer.text), ""
+    if answer.action == "stop" and run.depth:
+        why = wish.say("stopped instead of running code", "stopped instead of calling a function")
+        run.ledger.stop(why)
+        raise ChatEnds(EndedBy.HUMAN, why)
+    refused = wish.say("The user refused to run this code", "The user refused this call")
+    return None, f"{refused}{f': {answer.text}' if answer.text else '.'}"
+
+
+async def _answer_of(agent: ResponsiveAgent, wish: _Wish, run: Run) -> Answer:
     timeout = run.session.settings.prompt_timeout
     prompt = Prompt(
-        question,
+        wish.question,
         "approval",
         agent.name,
-        block=block,
+        block=wish.block,
         timeout=timeout,
         otherwise="Nobody answered in time." if timeout else "",
     )
     try:
-        answer = await Ask(run.log.key_of(agent), prompt, agent.human)
+        return await Ask(run.log.key_of(agent), prompt, agent.human)
     except NoHumanError as error:
         if not run.depth:
             raise
-        raise ChatEnds(EndedBy.NO_HUMAN, f"code was waiting for approval. {error}") from None
-    if answer.action == "run":
-        if answer.always:
-            run.session.approved.add(digest)
-        return block, ""
-    if answer.action == "edit":
-        await Emit(Noted(run.chat, "The code was edited before it ran.", run.log.key_of(agent)))
-        return replace(block, code=answer.text), ""
-    if answer.action == "stop" and run.depth:
-        run.ledger.stop("stopped instead of running code")
-        raise ChatEnds(EndedBy.HUMAN, "stopped instead of running code")
-    return None, f"The user refused to run this code{f': {answer.text}' if answer.text else '.'}"
+        raise ChatEnds(EndedBy.NO_HUMAN, f"{wish.say('code', 'a call')} was waiting for approval. {error}") from None

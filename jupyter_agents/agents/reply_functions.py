@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.adjustments import adjusting
 from jupyter_agents.agents.code_config import CodeConfig
-from jupyter_agents.agents.code_running import can_run, may_call
+from jupyter_agents.agents.code_running import approve_call, can_run
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
@@ -116,18 +116,23 @@ async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
 async def _result_of(agent: ResponsiveAgent, message: Message, tool_call: ToolCall) -> tuple[bool, str]:
     run = await ThisRun()
     key = run.log.key_of(agent)
-    await Emit(ToolStarted(run.chat, key, tool_call.name, tool_call.arguments, tool_call.id))
-    refusal = await may_call(agent, tool_call.name, tool_call.arguments) if message.is_complete else ""
-    if refusal:
-        ok, content = False, f"Error: {refusal}"
-    elif message.is_complete:
-        wanted = {"name": tool_call.name, "arguments": tool_call.arguments}
-        ok, found = await call_hook(agent, "execute_function", wanted)
-        content = Message.from_dict(found).text
+    arguments, reason = await _may_be_called(agent, message, tool_call)
+    started = ToolStarted(run.chat, key, tool_call.name, arguments or tool_call.arguments, tool_call.id)
+    await Emit(started)
+    if arguments is None:
+        ok, content = False, f"Error: {reason}"
     else:
-        ok, content = False, f"Error: {_CUT_OFF[message.finish_reason or 'interrupted']}; the call was not made."
+        ok, found = await call_hook(agent, "execute_function", {"name": tool_call.name, "arguments": arguments})
+        content = Message.from_dict(found).text
     await Emit(ToolFinished(run.chat, key, tool_call.name, bool(ok), content, tool_call.id))
     return bool(ok), content
+
+
+async def _may_be_called(agent: ResponsiveAgent, message: Message, tool_call: ToolCall) -> tuple[str | None, str]:
+    """The arguments to call with, or `None` and the reason."""
+    if message.is_complete:
+        return await approve_call(agent, tool_call.name, tool_call.arguments)
+    return None, f"{_CUT_OFF[message.finish_reason or 'interrupted']}; the call was not made."
 
 
 # -- Code --------------------------------------------------------------------------------------------------------

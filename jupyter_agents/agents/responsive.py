@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_agents.agents import code_running, reply_functions
 from jupyter_agents.agents.adjustments import adjustment_of
-from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.code_config import CodeConfig, check_policy
 from jupyter_agents.agents.faces import Core, call, call_hook, core_of, faces, is_overridden
 from jupyter_agents.agents.history import History, Talk
 from jupyter_agents.agents.model_config import ModelConfig
@@ -26,7 +26,7 @@ from jupyter_agents.human.base import HumanInput, Prompt
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
 from jupyter_agents.replies import Reply, ReplyFunction, matches
-from jupyter_agents.session import Rendered
+from jupyter_agents.session import CodePolicy, Rendered
 from jupyter_agents.termination import Condition, HumanInputMode, is_terminate, read_question
 from jupyter_agents.tools import call_function
 
@@ -72,6 +72,9 @@ class ResponsiveAgent:
     off, `{"policy": "ask"}` asks for every block. Other keys: `work_dir`, `timeout` (seconds), `last_n_messages`
     (a number, or `"auto"` for all since the agent last spoke), `executor`.
 
+    Functions are called without asking: who registers one means it to be called. With `tool_policy="ask"` a person sees
+    every call first and may edit its arguments; with `"deny"` none is made.
+
     >>> from jupyter_agents.testing import ScriptedModel
     >>> a = ResponsiveAgent("a", human_input_mode="NEVER", llm_config=ScriptedModel(["Hello!"]))
     >>> a.generate_reply(messages=[{"role": "user", "content": "Hi"}])
@@ -94,6 +97,7 @@ class ResponsiveAgent:
         *,
         description: str | None = None,
         human: HumanInput | None = None,
+        tool_policy: CodePolicy = "auto",
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise ConfigurationError(f"Cannot name an agent {name!r}: give it a name with at least one character.")
@@ -103,6 +107,8 @@ class ResponsiveAgent:
         self.is_termination_msg = is_termination_msg or _is_terminate
         self.default_auto_reply = default_auto_reply
         self.human = human
+        check_policy("tool_policy", tool_policy)
+        self.tool_policy = tool_policy
         self._code_config = CodeConfig.from_classic(code_execution_config)
         self._model_config = ModelConfig.from_classic(llm_config)
         self._system_message = system_message

@@ -37,6 +37,7 @@ class UserProxyAgent(ResponsiveAgent):
         *,
         description: str | None = None,
         human: HumanInput | None = None,
+        tool_policy: CodePolicy = "auto",
     ) -> None:
         super().__init__(
             name,
@@ -50,6 +51,7 @@ class UserProxyAgent(ResponsiveAgent):
             default_auto_reply,
             description=description,
             human=human,
+            tool_policy=tool_policy,
         )
 
 

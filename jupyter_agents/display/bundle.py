@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, NamedTuple
 
+from jupyter_agents.display.changes import changes_of, describe_changes, is_unknown
 from jupyter_agents.display.markdown import clean, code_html, code_markdown, defang, escape_markdown, to_html
 from jupyter_agents.events import (
     ChatEnded,
@@ -49,7 +50,6 @@ CUT_REMARKS = {
     "content_filter": "stopped by the content filter; nothing in it was run",
     "interrupted": "interrupted before its end; nothing in it was run",
 }
-_NOT_ALLOWED = "Running code is not allowed here."  # so begins what a model is told where the policy is `deny`
 _DECISIONS = {"run": "approved", "edit": "edited, then run", "reject": "rejected", "stop": "stopped"}
 
 
@@ -131,7 +131,7 @@ class Transcript:
         self._tools |= {call.id: call.name for call in event.message.calls if call.id}
         key = event.chat, event.sender
         seconds = self._seconds.pop(key, None) if event.origin == "model" else None
-        ran = self._ran.pop(key, []) if event.origin == "code" else []
+        ran = self._ran.pop(key, [])
         if event.silent:
             return None
         self._ordinals.setdefault(event.sender, self.ordinal(event.sender))
@@ -141,7 +141,7 @@ class Transcript:
             place=self._place(event),
             tools=self._tools,
             decisions=self._decisions.pop(key, ()),
-            seconds=sum(one.seconds for one in ran) if ran else seconds,
+            seconds=seconds if event.origin == "model" else _seconds_of(ran),
             ran=ran,
         )
 
@@ -177,26 +177,45 @@ def message_bundle(
     text = plain(event.message.text) if is_result else clean(event.message.text)
     exited = _CODE_RESULT.fullmatch(text) if event.origin == "code" else None
     reason = _reason_not_run(exited, decisions, ran) if exited else ""
+    changes = changes_of(ran)
     results = _results(event.message, text, tools or {}) if is_result and not exited else []
     if exited:
         said = [_quiet(reason) if reason else _exit(exited)]
-    elif results:
-        said = [_result(name, content) for name, content in results]
     else:
-        said = [_speech(text)] if text.strip() else []
+        said = [_result(*one) for one in results] or ([_speech(text)] if text.strip() else [])
     place = place or Place()
     place = place if is_result else place._replace(author_colour=None)
     shown = {"kind": "message", "id": number, "chat": event.chat} | _who(event) | place.to_json()
     shown |= _what(event.message, decisions, results) | ({"not_run": True} if reason else {})
-    remarks = [_DECISIONS[decision.action] for decision in decisions]
-    parts = [*said, *_beside(event.message, decisions)]
-    return _assemble(shown, (event.sender, event.recipient), parts, text, remarks, place, _metadata(event, seconds))
+    shown |= {"changes": [names for names, _ in changes]} if changes else {}
+    remarks = _remarks(decisions, is_call=bool(results))
+    below = [_quiet(describe_changes(names)) for names, _ in changes]
+    parts = [*said, *below, *_beside(event.message, decisions, is_call=bool(results))]
+    return _assemble(
+        shown, (event.sender, event.recipient), parts, text, remarks, place, _metadata(event, seconds, ran)
+    )
 
 
-def _beside(message: Message, decisions: Iterable[HumanAnswered]) -> list[_Part]:
-    """What stands below the text of a message: code as it was edited, calls, and whether it is whole."""
+def _remarks(decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[str]:
+    """What stands behind the names: what a person has decided."""
+    words = _DECISIONS | ({"edit": "edited"} if is_call else {})
+    return [words[decision.action] for decision in decisions]
+
+
+def _seconds_of(ran: Sequence[CodeFinished]) -> float | None:
+    """How long blocks ran; `None` where none did."""
+    times = [one.seconds for one in ran if one.status != "refused"]
+    return sum(times) if times else None
+
+
+def _beside(message: Message, decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[_Part]:
+    """What stands below the text of a message: code (or arguments of a call) as edited, calls, and whether it is whole."""
     cut = [_alarm(CUT_REMARKS[message.finish_reason])] if message.finish_reason in CUT_REMARKS else []
-    return [*_edits(decisions), *(_call(call) for call in message.calls), *cut]
+    return [
+        *_edits(decisions, "called with" if is_call else "the code as it ran"),
+        *(_call(call) for call in message.calls),
+        *cut,
+    ]
 
 
 def note_bundle(event: Noted) -> Bundle:
@@ -301,12 +320,14 @@ def _lines(results: Sequence[tuple[str, str]], text: str) -> list[int]:
     return [content.count("\n") + 1 for content in contents] if is_joined else []
 
 
-def _metadata(event: MessageSent, seconds: float | None) -> dict[str, Any]:
+def _metadata(event: MessageSent, seconds: float | None, ran: Sequence[CodeFinished]) -> dict[str, Any]:
     found = {
         "model": event.model,
         "usage": event.usage.to_json() if event.usage else None,
         "seconds": None if seconds is None else round(seconds, 3),
         "replayed": event.replayed or None,
+        "blocks": [block_id for _, block_id in changes_of(ran)] or None,
+        "is_change_unknown": is_unknown(ran) or None,
     }
     found = {key: value for key, value in found.items() if value is not None}
     return {METADATA_KEY: found} if found else {}
@@ -424,19 +445,16 @@ def _reason_not_run(exited: re.Match[str], decisions: Sequence[HumanAnswered], r
         reason = " ".join(clean(decisions[-1].text).split())
         return f"not run: rejected \N{EN DASH} {reason}" if reason else "not run: rejected"
     output = " ".join(exited[3].split())
-    return f"not run: {output}" if ran or output.startswith(_NOT_ALLOWED) else ""
+    return f"not run: {output}" if ran else ""
 
 
 def _quiet(line: str) -> _Part:
     return _Part(f'<div style="{_QUIET}">{escape(line, quote=False)}</div>', escape_markdown(line), line)
 
 
-def _edits(decisions: Iterable[HumanAnswered]) -> list[_Part]:
+def _edits(decisions: Iterable[HumanAnswered], label: str) -> list[_Part]:
     codes = [clean(one.text) for one in decisions if one.action == "edit"]
-    return [
-        _Part(_folded("the code as it ran", code_html(code)), code_markdown(code), f"the code as it ran:\n{code}")
-        for code in codes
-    ]
+    return [_Part(_folded(label, code_html(code)), code_markdown(code), f"{label}:\n{code}") for code in codes]
 
 
 def _alarm(text: str) -> _Part:

@@ -28,6 +28,23 @@ def has_widgets() -> bool:
     return int(version.partition(".")[0]) >= 7 and is_built()
 
 
+def hears_new_pages() -> bool:
+    """Whether a page that is loaded now can reach Python.
+
+    Such a page knows nothing of subshells before the main shell has answered it. While a cell runs that shell answers
+    nothing; from ipykernel 7.4 on it takes messages of comms as long as the cell awaits.
+    """
+    import inspect
+
+    from IPython.core.getipython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    lock = getattr(kernel, "_main_asyncio_lock", None)
+    if kernel is None or lock is None or not lock.locked():
+        return True
+    return "concurrent" in inspect.signature(kernel.dispatch_shell).parameters
+
+
 def user_namespace() -> Mapping[str, Any]:
     """The user's variables (a copy of the table, not of the values)."""
     from IPython.core.getipython import get_ipython
@@ -36,4 +53,4 @@ def user_namespace() -> Mapping[str, Any]:
     return {} if shell is None else dict(shell.user_ns)
 
 
-__all__ = ["has_widgets", "is_followed", "parent", "user_namespace"]
+__all__ = ["has_widgets", "hears_new_pages", "is_followed", "parent", "user_namespace"]

@@ -232,6 +232,13 @@ def _quotation(*_: Any) -> str:
     return '<blockquote style="margin:6px 0;padding:0 0 0 10px;border-left:2px solid rgba(128,128,128,.5)">'
 
 
+def _head_cell(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    """A cell at the head of a table; where it says nothing it is the head of nothing."""
+    if not tokens[at + 1].content:
+        tokens[at].tag = tokens[at + 2].tag = "td"
+    return str(renderer.renderToken(tokens, at, options, env))
+
+
 _RULES = {
     "paragraph_open": _paragraph,
     "blockquote_open": _quotation,
@@ -241,4 +248,5 @@ _RULES = {
     "code_block": _fence,
     "heading_open": _heading,
     "heading_close": _heading,
+    "th_open": _head_cell,
 }

@@ -22,14 +22,15 @@ _numbers = itertools.count(1)
 class SlotSink:
     """Gives what a block shows to `show(number, data, metadata, grown)`: streams as text of the notebook's own types.
 
-    `grown` is what has been added to the output with this number; `None` where it is a new one.
+    `grown` is what has been added to the output with this number; `None` where it is a new one, or another one in place
+    of that with this number. `displays` are the numbers of outputs with a display id, which later blocks may update.
     """
 
-    def __init__(self, show: ShowOutput) -> None:
+    def __init__(self, show: ShowOutput, displays: dict[str, int] | None = None) -> None:
         self._show = show
         self._lock = threading.Lock()
         self._mime, self._text, self._number = "", "", 0
-        self._displays: dict[str, int] = {}
+        self._displays = {} if displays is None else displays
 
     def write(self, name: Literal["stdout", "stderr"], text: str) -> None:
         """See `OutputSink`."""
@@ -46,8 +47,14 @@ class SlotSink:
     ) -> None:
         """See `OutputSink`."""
         with self._lock:
-            self._mime = ""
-            self._show(next(_numbers), data, metadata, None)
+            known = self._displays.get(display_id) if display_id is not None else None
+            if update and known is not None:
+                self._show(known, data, metadata, None)
+            elif not update:
+                self._mime, number = "", next(_numbers)
+                if display_id is not None:
+                    self._displays[display_id] = number
+                self._show(number, data, metadata, None)
 
 
 def output_bundle(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Bundle:

@@ -93,8 +93,10 @@ class LivePage:
             self.clock.after(_LEAVING, self._retire)
 
     def _retire(self) -> None:
-        """Let the widget go, unless a page shows more of the chat in it than it got as outputs."""
+        """Let the widget go, but not while a page shows more of the chat in it than it got as outputs."""
         if self.channel.is_viewed:
+            self.channel.ping()
+            self.clock.after(_LEAVING, self._retire)
             return
         self.channel.close()
         with suppress(Exception):  # the kernel may be about to end
@@ -110,7 +112,7 @@ class LivePage:
         """Put a question to whoever reads the page."""
         now = self.clock.now()
         card = QuestionCard(
-            f"q{next(self.numbers)}",
+            f"{self.model_id}-{next(self.numbers)}",  # which tells a page where it is
             prompt.kind,
             scrub(prompt.text),
             scrub(prompt.agent or ""),
@@ -187,7 +189,7 @@ class LivePage:
     def _undo(self, block: str) -> None:
         from jupyter_agents.executors.undo import undo
 
-        undo(block)
+        self.channel.post({"t": "undone", "block": block, "undone": undo(block).to_json()})
 
     def _look(self, content: Mapping[str, Any]) -> None:
         namespace = self._namespace()

@@ -19,20 +19,21 @@ from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.human.stdin import StdinHuman
 
 HELLO = 4.0
-"""Seconds within which a page must have drawn the widget of a question."""
+"""Seconds within which a page must have loaded the widget of a question."""
 
 SILENCE = 60.0
 """Seconds without a sign of the page after which a question that blocks the kernel is given up."""
 
 _without_widgets: set[str] = set()
-"""Clients that have not drawn a widget: their people are asked at the prompt at once from then on."""
+"""Clients that have not loaded a widget: their people are asked at the prompt at once from then on."""
 
 
 class PageHuman:
     """Asks on the page, in the output where the chat is.
 
-    Which way is taken is found out by trying: a page that has drawn the question can answer it. A front end that has
-    not within four seconds is asked through `input()`, now and from then on. Where neither is possible, `NoHumanError`.
+    Which way is taken is found out by trying: a page that has loaded the widget can show the question. A front end
+    that has not within four seconds asks through `input()`, and at once from then on, until it has loaded one. Where
+    neither is possible, `NoHumanError`.
     """
 
     def __init__(self) -> None:
@@ -44,9 +45,9 @@ class PageHuman:
 
     async def ask(self, prompt: Prompt) -> Answer:
         """Wait for the answer. Raises `NoHumanError` when nobody can give one."""
-        if _client() in _without_widgets:
-            return await self._stdin.ask(prompt)
         shown = next((one for one in (await ThisRun()).listeners if isinstance(one, NotebookListener)), None)
+        if _has_no_widgets(shown):
+            return await self._stdin.ask(prompt)
         with NotebookListener().alone() if shown is None else nullcontext(shown) as listener:
             answer = await self._ask_on(listener, prompt)
         return await self._stdin.ask(prompt) if answer is None else answer
@@ -58,13 +59,20 @@ class PageHuman:
         if question is None or page is None:
             return None
         try:
-            if not await Until(lambda: page.channel.is_viewed or question.answer is not None, HELLO):
-                if not page.channel.has_page:
-                    _without_widgets.add(_client())
+            # A page that has loaded the widget draws it when its place comes into sight, and calls the person to it.
+            if not await Until(lambda: page.channel.has_page or question.answer is not None, HELLO):
+                _without_widgets.add(_client())
                 return None
             return await Answered(question, page)
         finally:
             listener.close_question(question)
+
+
+def _has_no_widgets(shown: NotebookListener | None) -> bool:
+    """Whether this client is known to draw none. One that has been late with its first is forgiven."""
+    if shown is not None and shown.page is not None and shown.page.channel.has_page:
+        _without_widgets.discard(_client())
+    return _client() in _without_widgets
 
 
 def _client() -> str:
@@ -123,6 +131,8 @@ class Answered(Step[Answer]):
                 await asyncio.wait_for(answered.wait(), TICK)
             except TimeoutError:
                 self._look_at_clock()
+                if self.page.channel.silence > SILENCE and not front_end.hears_new_pages():
+                    raise NoHumanError(_GONE_AWAITING) from None
         return self._answer()
 
     def _look_at_clock(self) -> None:
@@ -145,6 +155,11 @@ _GONE = (
     f"Cannot ask for human input: the page that shows the question has said nothing for {SILENCE:g} s, and a page that "
     "is loaded anew cannot answer while a cell blocks the kernel. Run the cell again, with `await` and the `a_` method "
     "where that may happen."
+)
+_GONE_AWAITING = (
+    f"Cannot ask for human input: the page that shows the question has said nothing for {SILENCE:g} s, and with this "
+    "ipykernel a page that is loaded anew cannot answer while a cell runs. Run the cell again, after "
+    "`pip install --upgrade ipykernel` or with the chat in the background where that may happen."
 )
 
 __all__ = ["HELLO", "SILENCE", "PageHuman"]

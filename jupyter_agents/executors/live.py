@@ -27,7 +27,7 @@ from jupyter_agents.executors.capture import Capture, without_exit_hint
 from jupyter_agents.executors.changes import Bindings, Changes, summary
 from jupyter_agents.executors.files import UnsafePathError, save_code
 from jupyter_agents.executors.outputs import MAX_PAGE, MAX_TEXT
-from jupyter_agents.executors.sink import current_sink, use_sink
+from jupyter_agents.executors.sink import current_sink, is_output_of_block, use_sink
 from jupyter_agents.executors.snapshot import Snapshot
 from jupyter_agents.executors.stopping import BlockTimeout, Stopper
 from jupyter_agents.executors.turnstile import Turnstile
@@ -202,7 +202,7 @@ class _Block:
         )  # fmt: skip
         self.capture.is_stopped = lambda: self.stopper.has_stopped
         self.capture.is_told = lambda: self.stopper.told
-        self.capture.is_ours = _is_ours
+        self.capture.is_ours = _is_output
         self.snapshot = Snapshot(self.shell)
         self.started = time.monotonic()
         self._is_alone = True  # no cell has begun since
@@ -341,6 +341,12 @@ class _Block:
 def _is_ours() -> bool:
     """Whether the block that runs has started this code. Its threads do not have its context; cells have the main one."""
     return _turnstile.is_inside() or threading.current_thread() is not threading.main_thread()
+
+
+def _is_output() -> bool:
+    """Whether what is shown now is an output of the block: a message of a chat may be shown while it runs."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_output_of_block(is_inside=_turnstile.is_inside(), is_main=is_main)
 
 
 def _is_beside_a_cell(shell: Any) -> bool:

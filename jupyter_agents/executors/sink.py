@@ -36,6 +36,32 @@ current_sink: ContextVar[OutputSink | None] = ContextVar("jupyter_agents_sink", 
 """Where blocks that are executed here show things; `None` for the cell."""
 
 
+_message: ContextVar[bool | None] = ContextVar("jupyter_agents_message", default=None)
+
+
+@contextmanager
+def showing_message(*, may_be_of_block: bool) -> Iterator[None]:
+    """Show a message of a chat within: no output of a block that runs meanwhile, in whichever thread that is.
+
+    With `may_be_of_block` it is one where the block itself holds the chat.
+    """
+    token = _message.set(may_be_of_block)
+    try:
+        yield
+    finally:
+        _message.reset(token)
+
+
+def is_output_of_block(*, is_inside: bool, is_main: bool) -> bool:
+    """Whether what is shown now is an output of the block that runs.
+
+    `is_inside` says whether the block has started this code, which its threads do not know, and `is_main` whether this
+    is the main thread.
+    """
+    may_be = _message.get()
+    return is_inside or not is_main if may_be is None else is_inside and may_be
+
+
 @contextmanager
 def use_sink(sink: OutputSink | None) -> Iterator[None]:
     """Have the blocks that are executed within hand what they show to `sink` instead of publishing it."""

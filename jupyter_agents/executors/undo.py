@@ -7,6 +7,7 @@ bound anew since. Files, processes and what else there is outside the namespace 
 from __future__ import annotations
 
 import hashlib
+import secrets
 import sys
 import threading
 import weakref
@@ -22,6 +23,9 @@ from jupyter_agents.executors.stopping import is_block_under_way
 
 BUDGET = 100_000_000
 """About how many bytes of former values are kept for undoing blocks."""
+
+UNDONE_MIME = "application/vnd.jupyter-agents.undone+json"
+"""What was undone, as data of an output: a page that has asked the kernel to undo a block reads it."""
 
 _MAX_BLOCKS = 100
 _SAMPLE = 100
@@ -46,6 +50,18 @@ class Undone:
     restored: tuple[str, ...] = ()
     left: Mapping[str, str] | None = None
     reason: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                *([self.reason] if self.reason else []),
+                *([f"As before the block: {', '.join(self.restored)}."] if self.restored else []),
+                *(f"Left as it is: {name} ({why})." for name, why in (self.left or {}).items()),
+            ]
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": str(self), UNDONE_MIME: self.to_json()}
 
     def to_json(self) -> dict[str, Any]:
         """The same for a page."""
@@ -113,9 +129,15 @@ class UndoHistory:
         if kept.steps or kept.left:
             self._add(block_id, kept)
 
-    def undo(self, block_id: str) -> Undone:
-        """Bind the names of a block as they were before it. What it cannot restore it leaves, and says why."""
+    def undo(self, block_id: str | None = None) -> Undone:
+        """Bind the names of a block, or of the last one, as they were before it.
+
+        What it cannot restore it leaves, and says why.
+        """
         with self._lock:
+            if block_id is None and not self._kept:
+                return Undone(left={}, reason="There is no block whose changes are kept.")
+            block_id = next(reversed(self._kept)) if block_id is None else block_id
             kept = self._kept.get(block_id)
             if kept is None:
                 return Undone(left={}, reason="What this block changed is not kept, or has been undone already.")
@@ -123,6 +145,11 @@ class UndoHistory:
                 return Undone(left={}, reason="A block is running. Undo when it has ended.")
             self._size -= self._kept.pop(block_id).size
             return _restore(kept)
+
+    def blocks(self) -> tuple[str, ...]:
+        """The ids of the blocks of which something can be taken back, the oldest first."""
+        with self._lock:
+            return tuple(block_id for block_id, kept in self._kept.items() if kept.steps)
 
     def can_undo(self, block_id: str) -> bool:
         """Whether there is something of this block to take back."""
@@ -226,12 +253,13 @@ def _items(value: Any) -> Collection[Any]:
 
 _history = UndoHistory()
 _ordinals = count(1)
+_kernel = secrets.token_hex(3)  # so that no id of a notebook that was saved before a restart means a block of today
 
 
 def new_block_id(code: str) -> str:
-    """An id for a block that is executed now: of its text, and of how many there were before it in this process."""
+    """An id for a block that is executed now: of its text, this process, and how many there were before it."""
     digest = hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{digest[:12]}-{next(_ordinals)}"
+    return f"{digest[:12]}-{_kernel}-{next(_ordinals)}"
 
 
 def history() -> UndoHistory:
@@ -239,9 +267,19 @@ def history() -> UndoHistory:
     return _history
 
 
-def undo(block_id: str) -> Undone:
-    """Take back what a block of this kernel has bound and deleted; see `UndoHistory.undo`."""
+def undo(block_id: str | None = None) -> Undone:
+    """Take back what a block of agents' code has bound and deleted in this kernel: the last one, unless its id is given.
+
+    Names are bound as they were before the block. Left as they are, with the reason: objects that the block changed in
+    place, names that somebody has bound anew since, and what was too large to keep. Nothing outside the namespace is
+    undone: no file, no process, no request. Asked again, it takes back the block before.
+    """
     return _history.undo(block_id)
+
+
+def undoable() -> tuple[str, ...]:
+    """The ids of the blocks that can be undone, the oldest first."""
+    return _history.blocks()
 
 
 def forget() -> None:

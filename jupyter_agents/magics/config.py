@@ -37,6 +37,13 @@ class JupyterAgents(Configurable):
         allow_none=True,
         help="Whether agents' code runs: ask you, auto, or deny. The stricter of this and the agent's own holds.",
     ).tag(config=True)
+    tool_policy = Enum(
+        ["ask", "auto", "deny"],
+        None,
+        allow_none=True,
+        help="Whether functions are called for models: ask you, auto, or deny. The stricter of this and the agent's own "
+        "holds.",
+    ).tag(config=True)
     max_repairs = Int(10, min=0, help="How many failures in a row a model may try to mend.").tag(config=True)
     max_turns = Int(30, min=1, help="The turn limit of %%agentchat, in round trips.").tag(config=True)
     recording = Unicode(None, allow_none=True, help="The file of this notebook's recording.").tag(config=True)
@@ -47,7 +54,9 @@ class JupyterAgents(Configurable):
     ).tag(config=True)
 
     prompt_timeout = Float(
-        None, allow_none=True, help="Seconds that a prompt on the page waits; then skip, or reject code. None: for ever."
+        None,
+        allow_none=True,
+        help="Seconds that a prompt on the page waits; then skip, or reject code. None: for ever.",
     ).tag(config=True)
 
     def __init__(self, settings: Settings | None = None, **kwargs: Any) -> None:

@@ -16,6 +16,7 @@ from jupyter_agents.widgets.protocol import Item, ViewState
 
 FRAME = 1 / 30
 _PING = 1.0
+_LAST_PINGS = 2
 _MOST_ITEMS = 500
 _GONE = 5.0  # seconds without a sign after which a page counts as gone
 
@@ -50,6 +51,7 @@ class Channel:
         self._seq = 0
         self._ops: list[dict[str, Any]] = []
         self._is_due = self._is_pinging = self._is_closed = False
+        self._pings_left = _LAST_PINGS
         self._began = at.now()
         self._views: dict[str, _View] = {}
         self._signs: dict[str, float] = {}
@@ -71,14 +73,16 @@ class Channel:
     @property
     def silence(self) -> float:
         """Seconds since any page has said anything; one that is there says something every second."""
-        return self._clock.now() - max(self._signs.values(), default=self._began)
+        with self.lock:
+            return self._clock.now() - max(self._signs.values(), default=self._began)
 
     def ping(self) -> None:
-        """Ask who is there, now and every second until the channel is closed.
+        """Ask who is there, now and every second while the chat goes on, and a little longer: its end may be lost too.
 
         The first message of a page may be lost while the main shell is blocked; the answer to a ping is not.
         """
         with self.lock:
+            self._pings_left = _LAST_PINGS
             if self._is_closed or self._is_pinging:
                 return
             self._is_pinging = True
@@ -86,7 +90,8 @@ class Channel:
 
     def _ping(self) -> None:
         with self.lock:
-            if self._is_closed or not self.state.is_going_on:
+            self._pings_left = _LAST_PINGS if self.state.is_going_on else self._pings_left - 1
+            if self._is_closed or self._pings_left < 0:
                 self._is_pinging = False
                 return
             self._flush()

@@ -85,8 +85,7 @@ class AgentChat:
             page.channel.set(is_going_on=False, composer=Composer(tuple(self.agents)))
             self._box = Box(page, SharedSlot(new_display_id(), is_followed=True, kind="box"))
         else:
-            self._box.slot.display_id = new_display_id()
-            self._box.slot.is_shown = False
+            self._box.slot.move(new_display_id())
         self._box.slot.go_live(self._box.page.model_id)
 
     def _show_text(self) -> None:
@@ -107,11 +106,13 @@ class AgentChat:
         if self.is_busy:
             raise ConfigurationError("Cannot send a message: an answer is under way. Wait for it, or call stop().")
         agent = self._addressed(to)
-        chat = Chat.holding(self.user, agent, lambda: self._held(agent, text), self._failed)
+        failed = self._failed if self._box is not None else None
+        chat = Chat.holding(self.user, agent, lambda: self._held(agent, text), failed)
         session = current_session()
         with use_session(replace(session, make_listeners=self._make_listeners) if self._box else session):
             self._chat = chat.start()
         self._show_busy()
+        chat.when_ended(lambda: self._show_busy(is_busy=False))
         return chat
 
     async def _held(self, agent: ResponsiveAgent, text: str) -> ChatResult:
@@ -123,8 +124,6 @@ class AgentChat:
         except BaseException as error:
             self._keep(getattr(error, "result", None))
             raise
-        finally:
-            self._show_busy(is_busy=False)
         self._keep(result)
         return result
 
@@ -135,6 +134,22 @@ class AgentChat:
     def stop(self) -> None:
         """End the answer that is under way, in order."""
         if self._chat is not None:
+            self._chat.stop()
+
+    def close(self) -> None:
+        """Let the box go: an answer that is under way is stopped, and what was said stands there without it."""
+        box, self._box = self._box, None
+        if box is None:
+            return
+
+        def leave() -> None:
+            box.slot.finish()
+            box.page.close()
+
+        if self._chat is None or self._chat.done():
+            leave()
+        else:
+            self._chat.when_ended(leave)
             self._chat.stop()
 
     def _make_listeners(self, **options: Any) -> list[Any]:
@@ -156,7 +171,8 @@ class AgentChat:
         """A message of the page, in whichever thread it comes: the chat belongs to the kernel's own loop."""
         if self._loop is None or self._loop.is_closed():
             return
-        self._show_busy(Activity("queue", "", "", self._now()))
+        if not self.is_busy:
+            self._show_busy(Activity("queue", "", "", self._now()))
         self._loop.call_soon_threadsafe(self._begin, to, text, context=self._context.copy())
 
     def _begin(self, to: str, text: str) -> None:

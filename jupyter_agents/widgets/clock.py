@@ -35,8 +35,9 @@ class Clock:
         entry = (when, next(self._counter), function, contextvars.copy_context())
         with self._changed:
             heapq.heappush(self._due, entry)
-            self._changed.notify()
-            if self._thread is None:
+            if self._due[0] is entry:  # otherwise the thread wakes up early enough
+                self._changed.notify()
+            if self._thread is None or not self._thread.is_alive():  # an interrupt may have kept it from its start
                 self._thread = threading.Thread(target=self._run, name="jupyter-agents-page", daemon=True)
                 self._thread.start()
 

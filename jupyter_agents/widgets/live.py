@@ -36,6 +36,7 @@ def make_widget(hear: Callable[[Any], None]) -> Any:
     widget = _widget_class()()
     widget.on_msg(lambda _, content, buffers: hear(content))
     answer_anywhere(widget.comm)
+    hear_beside_cells(widget.comm)
     return widget
 
 
@@ -66,4 +67,19 @@ def answer_anywhere(comm: Any) -> None:
         comm._reply_subshell_for = lambda data, default: default
 
 
-__all__ = ["STATIC", "WIDGET_MIME", "answer_anywhere", "is_built", "make_widget", "static_text"]
+def hear_beside_cells(comm: Any) -> None:
+    """Hear what pages say without IPython's events of cells, which comms trigger around it.
+
+    A page says every second that it is there. Were that a cell, figures of the block that runs would be shown before
+    they are finished, and nobody could tell what the block has changed and what the cell.
+    """
+
+    def hear(message: Any) -> None:
+        heard = getattr(comm, "_msg_callback", None)
+        if heard is not None:
+            heard(message)
+
+    comm.handle_msg = hear
+
+
+__all__ = ["STATIC", "WIDGET_MIME", "answer_anywhere", "hear_beside_cells", "is_built", "make_widget", "static_text"]

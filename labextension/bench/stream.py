@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script
 """How smoothly the live view streams: frames a second while 20,000 tokens come at 2,000 a second, in real Chromium.
 
 Run from `labextension/` after `npm run build:widgets`, with the environment of the tests: `python bench/stream.py`.

@@ -11,7 +11,9 @@ process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'));
 const out = '../build/gallery';
 const python = process.env.PYTHON ?? '../.venv/bin/python';
 mkdirSync(out, { recursive: true });
-writeFileSync(`${out}/bundles.json`, run('gallery/bundles.py'));
+for (const name of ['bundles', 'results']) {
+    writeFileSync(`${out}/${name}.json`, run(`gallery/${name}.py`));
+}
 
 const files = readdirSync('gallery/states').filter(name => name.endsWith('.ts'));
 const states = {

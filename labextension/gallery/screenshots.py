@@ -1,10 +1,11 @@
 # ruff: noqa: INP001 - a script
 """One picture of every state in every theme and width, into build/gallery: `python gallery/screenshots.py`.
 
-`build.mjs` has to have run. What is wider than the page, and what a page complains of, is an error.
+`build.mjs` has to have run. Themes can be named: only those then. What is wider than the page, what a page complains of, and what axe finds, is an error.
 """
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 GALLERY = Path(__file__).parents[2] / "build" / "gallery"
 WIDTHS = (400, 900, 1600)
+AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+_AXE = """async without => {
+    const rules = Object.fromEntries(['heading-order', 'landmark-unique', ...without].map(id => [id, {enabled: false}]));
+    const {violations} = await axe.run('main', {rules});
+    const place = node => document.querySelector(node.target[0])?.closest('section[id]')?.id;
+    // Saved HTML has the page's links, and JupyterLab's have no line below them.
+    const isOurs = (one, node) => one.id !== 'link-in-text-block' || !place(node).includes('without-the-extension');
+    const line = (one, node) => `${one.id}: ${place(node)}: ${node.html.slice(0, 160)}`;
+    return violations.flatMap(one => one.nodes.filter(node => isOurs(one, node)).map(node => line(one, node)));
+}"""
 THEMES: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {},
@@ -29,6 +40,13 @@ def open_page(browser: Browser, theme: str, width: int, wrong: list[str]) -> Pag
     return page
 
 
+def faults(page: Page, theme: str) -> list[str]:
+    """What axe finds fault with. The page of the gallery is not ours to judge, nor are colours that are forced."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate(_AXE, [] if theme != "forced" else ["color-contrast"])
+    return [f"{line} ({theme})" for line in found]
+
+
 def take(page: Page, theme: str, width: int) -> list[str]:
     """Take the pictures of a page; what is wrong with it."""
     wrong = []
@@ -42,17 +60,19 @@ def take(page: Page, theme: str, width: int) -> list[str]:
     return wrong
 
 
-def main() -> int:
+def main(themes: Iterable[str]) -> int:
     """Take them all; 1 when something is wrong."""
     wrong: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        for theme in THEMES:
+        for theme in themes:
             for width in WIDTHS:
                 page = open_page(browser, theme, width, wrong)
                 wrong += take(page, theme, width)
+                if width == WIDTHS[1]:
+                    wrong += faults(page, theme)
                 page.close()
         browser.close()
     sys.stderr.write("".join(f"{line}\n" for line in wrong))
@@ -60,4 +80,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or THEMES))

@@ -1,14 +1,14 @@
 /** The plugins. Only what Notebook 7 provides as well is required. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import type { Cell } from '@jupyterlab/cells';
+import { type Cell, isCodeCellModel } from '@jupyterlab/cells';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 
 import type { IPage } from './labHost';
 import { PersonNotifications, promptOf } from './notifications';
-import { MessageRenderer } from './renderer';
+import { liveModelId, MessageRenderer } from './renderer';
 import { MESSAGE_MIME } from './view/protocol';
 import { setTranslations } from './view/strings';
 
@@ -59,15 +59,25 @@ const notifications: JupyterFrontEndPlugin<void> = {
   }
 };
 
-/** Show the cell that holds the prompt of a question. The elements of cells out of sight may be off the page. */
+/** Show the cell that holds a question. */
 async function reveal(app: JupyterFrontEnd, notebooks: INotebookTracker, question: string): Promise<void> {
-  const isHolder = (cell: Cell): boolean => cell.node.querySelector(promptOf(question)) !== null;
-  const panel = notebooks.find(one => one.content.widgets.some(isHolder));
+  const panel = notebooks.find(one => one.content.widgets.some(cell => isHolder(cell, question)));
   if (panel) {
     app.shell.activateById(panel.id);
-    panel.content.activeCellIndex = panel.content.widgets.findIndex(isHolder);
+    panel.content.activeCellIndex = panel.content.widgets.findIndex(cell => isHolder(cell, question));
     await panel.content.scrollToItem(panel.content.activeCellIndex, 'auto');
   }
+}
+
+/** A cell that has never been in sight holds no element of the question, but an output that names its widget. */
+function isHolder(cell: Cell, question: string): boolean {
+  if (cell.node.querySelector(promptOf(question)) !== null) {
+    return true;
+  }
+  const outputs = isCodeCellModel(cell.model) ? cell.model.outputs : null;
+  const bundles = Array.from({ length: outputs?.length ?? 0 }, (_, at) => outputs?.get(at));
+  const models = bundles.map(one => (one ? liveModelId({ data: one.data, metadata: one.metadata }) : ''));
+  return models.some(model => model !== '' && question.startsWith(`${model}-`));
 }
 
 export default [words, renderer, notifications];

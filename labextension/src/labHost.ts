@@ -8,8 +8,9 @@ import { type Message, MessageLoop } from '@lumino/messaging';
 import type { Widget } from '@lumino/widgets';
 
 import { safeData, withoutDiagrams, withoutFetching } from './safe';
+import { KernelBlocks } from './undo';
 import type { IHost } from './view/host';
-import type { IBundle } from './view/protocol';
+import type { IBundle, IUndone } from './view/protocol';
 
 /** The page, as far as outputs need it. */
 export interface IPage {
@@ -21,6 +22,7 @@ export interface IPage {
 export class LabHost implements IHost {
   private readonly rendered: Widget[] = [];
   private waiting: HTMLElement[] = [];
+  private watched: (() => void)[] = [];
 
   constructor(
     private readonly options: IRenderMime.IRendererOptions,
@@ -68,6 +70,16 @@ export class LabHost implements IHost {
     notebook.activeCellIndex = index;
   };
 
+  readonly undo = (block: string, near: HTMLElement): Promise<IUndone> =>
+    this.blocksNear(near)?.undo(block) ?? Promise.reject(new Error('There is no kernel.'));
+
+  readonly watchUndo = (block: string, near: HTMLElement, tell: (canUndo: boolean) => void): void => {
+    const blocks = this.blocksNear(near);
+    if (blocks) {
+      this.watched.push(blocks.watch(block, tell));
+    }
+  };
+
   /** Tell what was rendered that it is on the page now, or about to leave it: JupyterLab's renderers wait for that. */
   forward(message: Message): void {
     this.rendered.filter(one => !one.isDisposed).forEach(one => MessageLoop.sendMessage(one, message));
@@ -83,7 +95,13 @@ export class LabHost implements IHost {
   /** Let go of what was rendered; its elements are removed. */
   clear(): void {
     this.waiting = [];
+    this.watched.splice(0).forEach(end => end());
     this.rendered.splice(0).forEach(one => one.dispose());
+  }
+
+  private blocksNear(node: HTMLElement): KernelBlocks | null {
+    const notebook = this.page.findNotebook(node, this.options.resolver);
+    return notebook && KernelBlocks.of(notebook.sessionContext);
   }
 
   private ownRegistry(): IRenderMimeRegistry {

@@ -10,6 +10,9 @@ export type Reveal = (question: string) => Promise<void>;
 
 /** How much of a question a notification shows: JupyterLab cuts at 140 characters, agent's name included. */
 const LENGTH = 100;
+/** How long a question may take to be drawn once its place is in sight, and how often to look. In milliseconds. */
+const PATIENCE = 5000;
+const INTERVAL = 50;
 
 export class PersonNotifications {
   private readonly shown = new Map<string, string>();
@@ -43,7 +46,7 @@ export class PersonNotifications {
   private async goTo(question: IPersonNeeded): Promise<void> {
     this.shown.delete(question.id); // JupyterLab closes a notification when its action is taken
     await this.reveal(question.id);
-    question.open();
+    await opened(question);
   }
 
   private readonly onAnswered = (event: Event): void => {
@@ -62,6 +65,14 @@ export class PersonNotifications {
 /** The selector of the prompt of a question. */
 export function promptOf(question: string): string {
   return `[data-jp-agents-question="${CSS.escape(question)}"]`;
+}
+
+/** Open a question as soon as it is on the page: a view that was out of sight is drawn now. */
+async function opened(question: IPersonNeeded): Promise<void> {
+  const end = Date.now() + PATIENCE;
+  while (!question.open() && Date.now() < end) {
+    await new Promise(resolve => setTimeout(resolve, INTERVAL));
+  }
 }
 
 /** Whether a prompt is on the page, in the part of it that is shown, in a window that is shown. */

@@ -31,6 +31,7 @@ export class MessageRenderer extends Panel implements IRenderMime.IRenderer {
     super();
     this.host = new LabHost(options, page, () => this.isTrusted);
     this.addClass('jp-agents-Slot');
+    this.still.addClass('jp-agents-Slot-still');
     this.addWidget(this.still);
   }
 

@@ -16,6 +16,7 @@ from jupyter_agents.display import people
 from jupyter_agents.testing import ScriptedModel
 
 LONG = "word " * 3000
+models = {}  # by the names of their agents
 
 def block(code):
     """A message with a block of Python."""
@@ -24,7 +25,8 @@ def block(code):
 def agent(name, *replies, delay=0.02, **options):
     """An agent whose model says this; a function in place of the replies answers everything."""
     script = replies[0] if len(replies) == 1 and callable(replies[0]) else list(replies)
-    return AssistantAgent(name, llm_config=ScriptedModel(script, delay=delay), **options)
+    models[name] = ScriptedModel(script, delay=delay)
+    return AssistantAgent(name, llm_config=models[name], **options)
 
 def person(name="user", mode="NEVER", policy=None, **options):
     """An agent that stands for a person; with a policy it runs code."""
@@ -88,7 +90,7 @@ _VALUE = """async expression => {
 
 def value(notebook: Notebook, expression: str) -> Any:
     """The value of an expression in the kernel, which is idle: a literal."""
-    found = notebook.page.evaluate(_VALUE, f"ascii({expression})")
+    found = notebook.page.evaluate(_VALUE, f"ascii(({expression}))")
     assert "text" in found, found
     return ast.literal_eval(ast.literal_eval(found["text"]))
 

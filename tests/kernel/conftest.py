@@ -128,6 +128,8 @@ class Kernel:
         while True:
             message = self.client.get_iopub_msg(timeout=60)
             if message["parent_header"].get("msg_id") != message_id:
+                if when is not None and message["msg_type"] == "comm_msg":  # an answer to what a page has said
+                    when(message)
                 continue
             cell.messages.append(message)
             if when is not None:

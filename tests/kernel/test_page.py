@@ -117,7 +117,9 @@ def test_stop_ends_the_chat_in_order(kernel, page, what, how):
         page.when_busy = lambda activity: activity["kind"] == "code" and stop()
     elif not wait_for:
         page.when_text = lambda text: len(text) > 20 and stop()
-    begin = HOW.get(how, "from jupyter_agents import Chat\nchat = Chat(user, bot, message='Hello').start()\nr = await chat")
+    begin = HOW.get(
+        how, "from jupyter_agents import Chat\nchat = Chat(user, bot, message='Hello').start()\nr = await chat"
+    )
 
     cell = kernel.execute(f"user, bot = {made}\n{begin}", "str(r.ended_by)", when=page.look, allow_stdin=True)
     seconds = time.monotonic() - page.answered_at
@@ -147,6 +149,20 @@ def test_interrupt_of_code_ends_only_the_block(kernel, page, how):
     assert "exitcode: 130" in cell.value("r.messages[2]['content']")
     assert "interrupted by the user" in cell.value("r.messages[2]['content']")
     assert cell.seconds < 20
+
+
+def test_changes_of_code_are_known_when_a_page_is_there(kernel, page):
+    known = "[one.event.changes['is_known'] for one in r.log if type(one.event).__name__ == 'CodeFinished']"
+    page.when_busy = lambda activity: page.send({"t": "pong", "page": "p"})
+
+    cell = kernel.execute(
+        f"user, bot = pair(block('time.sleep(1.2)'), 'TERMINATE', policy='auto')\n{HOW['blocking']}",
+        known,
+        when=page.look,
+        allow_stdin=True,
+    )
+
+    assert cell.value(known) == [True]
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -180,7 +196,9 @@ def test_chat_ends_when_the_page_is_gone_and_the_kernel_is_blocked(kernel, page)
     page.when_asked = lambda question: page.silence()
 
     kernel.execute("people.SILENCE = 1.0")
-    cell = kernel.execute(f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW['blocking']}", when=page.look, allow_stdin=True)
+    cell = kernel.execute(
+        f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW['blocking']}", when=page.look, allow_stdin=True
+    )
     kernel.execute("people.SILENCE = 60.0")
 
     [error] = cell.of("error")
@@ -218,3 +236,148 @@ def _once(function):
     """A function that does it once: a page says several times that code runs."""
     done = []
     return lambda: done or done.append(function() or True)
+
+
+# -- Stop, once more ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", STOPPED)
+def test_stop_that_is_pressed_twice_ends_the_chat_in_order(kernel, page, what):
+    made, wait_for = STOPPED[what]
+    stop = _once(lambda: (page.press("stop"), page.press("stop"), page.press("stop")))
+    page.when_asked = lambda question: stop()
+    page.when_busy = lambda activity: wait_for == "code" and activity["kind"] == "code" and stop()
+    page.when_text = lambda text: not wait_for and len(text) > 20 and stop()
+
+    cell = kernel.execute(f"user, bot = {made}\n{HOW['blocking']}", "str(r.ended_by)", when=page.look, allow_stdin=True)
+    after = kernel.execute("print('alive')")
+
+    assert cell.of("error") == []
+    assert cell.value("str(r.ended_by)") == "stop"
+    assert after.stream() == "alive\n"
+
+
+@pytest.mark.parametrize("what", STOPPED)
+def test_chat_that_blocks_a_cell_that_awaits_is_stopped_too(kernel, page, what):
+    made, wait_for = STOPPED[what]
+    stop = _once(lambda: page.press("stop"))
+    page.when_asked = lambda question: stop()
+    page.when_busy = lambda activity: wait_for == "code" and activity["kind"] == "code" and stop()
+    page.when_text = lambda text: not wait_for and len(text) > 20 and stop()
+
+    cell = kernel.execute(
+        f"user, bot = {made}\n{HOW['blocking']}\nawait asyncio.sleep(0.2)\ngone_on = True",
+        "str(r.ended_by)",
+        "gone_on",
+        when=page.look,
+        allow_stdin=True,
+    )
+    seconds = time.monotonic() - page.answered_at
+
+    assert cell.of("error") == []
+    assert cell.value("str(r.ended_by)") == "stop"
+    assert cell.value("gone_on") is True
+    assert seconds < 3
+
+
+TOOL = """
+def tool():
+    time.sleep(60)
+user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False, function_map={"tool": tool})
+bot = AssistantAgent("assistant", llm_config=Streaming([{"function_call": {"name": "tool", "arguments": "{}"}}, "."]))
+"""
+
+
+@pytest.mark.parametrize("how", [*HOW, "background"])
+def test_stop_reaches_a_function_that_blocks(kernel, page, how):
+    stop = _once(lambda: page.press("stop"))
+    page.when_busy = lambda activity: activity["kind"] == "tool" and stop()
+    begin = HOW.get(how, "from jupyter_agents import Chat\nr = await Chat(user, bot, message='Hello').start()")
+
+    cell = kernel.execute(f"{TOOL}\n{begin}", "str(r.ended_by)", when=page.look, allow_stdin=True)
+
+    assert cell.of("error") == []
+    assert cell.value("str(r.ended_by)") == "stop"
+    assert time.monotonic() - page.answered_at < 3
+
+
+def test_stop_reaches_a_function_of_a_background_chat_whose_cell_is_over(kernel, page):
+    kernel.execute(
+        f"{TOOL}\nfrom jupyter_agents import Chat\nimport threading\nchat = Chat(user, bot, message='Hello')"
+    )
+    kernel.execute("threading.Timer(1.0, chat.stop).start()\nchat.start()", when=page.look, allow_stdin=True)
+    started = time.monotonic()
+
+    cell = kernel.execute("r = await chat", "str(r.ended_by)")
+
+    assert cell.value("str(r.ended_by)") == "stop"
+    assert time.monotonic() - started < 5
+
+
+def test_silent_background_chat_can_be_stopped(kernel):
+    cell = kernel.execute(
+        "from jupyter_agents import Chat\nuser, bot = pair('long')\n"
+        "chat = Chat(user, bot, message='Hello', silent=True).start()\n"
+        "await asyncio.sleep(1)\nchat.stop()\nr = await chat",
+        "str(r.ended_by)",
+    )
+
+    assert cell.value("str(r.ended_by)") == "stop"
+    assert cell.seconds < 10
+
+
+def test_interrupt_of_a_cell_that_awaits_a_background_chat_is_not_swallowed(kernel):
+    kernel.execute(
+        "from jupyter_agents import Chat\nuser, bot = pair('long')\nchat = Chat(user, bot, message='Hi').start()"
+    )
+
+    cell = kernel.execute(
+        "gone_on = False\nprint('waiting', flush=True)\nawait chat\ngone_on = True",
+        when=kernel.interrupt_when("waiting"),
+    )
+    after = kernel.execute("", "gone_on", "len(chat.result)")
+
+    assert len(cell.of("error")) == 1
+    assert after.value("gone_on") is False
+    assert after.value("len(chat.result)") == 1
+
+
+# -- The shared slot ---------------------------------------------------------------------------------------------
+
+LONG = """
+from jupyter_agents.display import slots
+slots.REFRESH, slots._PAUSE = {refresh}, 0.0
+user, bot = pair(*[str(n) for n in range(21)], block({code!r}), 'TERMINATE', policy='auto')
+user.default_auto_reply = 'go on'
+Streaming.complete = ScriptedModel.complete
+"""
+SHOWS = """import time
+from IPython.display import display
+for n in range(3):
+    print(n, flush=True)
+    time.sleep(0.4)
+handle = display('old', display_id=True)
+handle.update('new')
+display('last')"""
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_code_of_a_long_chat_shows_things_in_the_slot_that_it_shares(kernel, page, how):
+    cell = kernel.execute(
+        LONG.format(refresh=0.0, code=SHOWS) + HOW[how],
+        when=page.look,
+        allow_stdin=True,
+    )
+    kernel.execute("slots.REFRESH, slots._PAUSE = 10.0, 1.0")
+
+    [shared] = {one["transient"]["display_id"] for one in _displays(cell) if "messages" in str(one["data"])[:200]}
+    last = [one for one in _displays(cell) if one["transient"].get("display_id") == shared][-1]["data"]["text/plain"]
+    shown = last.rpartition("```")[2]
+    assert cell.of("error") == []
+    assert "0\n1\n2" in shown
+    assert shown.count("'new'") == shown.count("'last'") == shown.count("exit code 0") == 1
+    assert "'old'" not in shown
+
+
+def _displays(cell):
+    return [one for one in cell.of("display_data", "update_display_data") if one["data"]]

@@ -72,7 +72,7 @@ def test_words_come_back_when_the_front_end_answers(ask, way):
     asked = ask(way.format(prompt="text"), "go on")
 
     assert asked.prompts == ["What now? "]
-    assert asked.answer == "Answer(text='go on', action='reply', replayed=False)"
+    assert asked.answer == "Answer(text='go on', action='reply', replayed=False, always=False)"
 
 
 @pytest.mark.parametrize("way", [BLOCKING, AWAITED])
@@ -80,13 +80,13 @@ def test_code_is_shown_and_approved_when_the_front_end_answers(ask, way):
     asked = ask(way.format(prompt="approval"), "run")
 
     assert asked.prompts[0].startswith("Run this code? (python, 2 lines)\n  | x = 1\n  | x\n")
-    assert asked.answer == "Answer(text='', action='run', replayed=False)"
+    assert asked.answer == "Answer(text='', action='run', replayed=False, always=False)"
 
 
 def test_code_is_edited_line_by_line_when_the_person_wants_to(ask):
     asked = ask(BLOCKING.format(prompt="approval"), "e", "x = 2", "x", ".")
 
-    assert asked.answer == "Answer(text='x = 2\\nx\\n', action='edit', replayed=False)"
+    assert asked.answer == "Answer(text='x = 2\\nx\\n', action='edit', replayed=False, always=False)"
 
 
 @pytest.mark.parametrize("way", [BLOCKING, AWAITED])

@@ -23,10 +23,21 @@ function live(): HTMLElement[] {
   return [frame.node];
 }
 
+/** What a page shows that does not know the JSON: GitHub, nbviewer, an editor. */
+function html(): HTMLElement[] {
+  return bundles.Conversation.map(({ data }) => {
+    const shown = document.createElement('div');
+    shown.className = 'jp-RenderedHTMLCommon jp-RenderedHTML';
+    shown.append(...new DOMParser().parseFromString(data['text/html'], 'text/html').body.childNodes);
+    return shown;
+  });
+}
+
 export const states: readonly IGalleryState[] = [
   ...Object.entries(bundles).map(([name, found]) => ({
     name,
     draw: () => draw(found as unknown as IBundle[])
   })),
-  { name: 'Being written', draw: live }
+  { name: 'Being written', draw: live },
+  { name: 'Conversation, without the extension', draw: html }
 ];

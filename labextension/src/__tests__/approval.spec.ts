@@ -216,12 +216,44 @@ test.each([
   expect(prompt.node.querySelector('.jp-agents-Prompt-title')?.textContent).toBe(title);
 });
 
-test('a call of a function cannot be edited', async () => {
-  await ask({ text: 'Call this function?', language: 'json', code: 'get_price({"of": "X"})' });
+const CALL = { text: 'Call get_price?', language: 'json', code: '{\n  "of": "X"\n}' };
+
+test('a call of a function is spoken of as one', async () => {
+  await ask(CALL);
 
   const labels = [...prompt.node.querySelectorAll('button')].map(node => node.textContent);
 
-  expect(labels).toEqual(['Copy', expect.stringMatching('^Call'), 'Reject…', 'Stop the chat']);
+  expect(labels).toEqual([
+    'Copy',
+    expect.stringMatching('^Call'),
+    'Edit and call…',
+    'Reject…',
+    'Stop the chat'
+  ]);
+  expect(prompt.node.textContent).toContain('do not ask again for exactly this call');
+});
+
+test('a call is made with the arguments that were edited', async () => {
+  await ask(CALL);
+  labelled(prompt.node, 'Edit').click();
+  type(field(prompt.node), '{"of": "Y"}');
+  await settle(500);
+
+  labelled(prompt.node, 'Call with edited arguments').click();
+
+  expect(kernel.answers).toEqual([{ action: 'edit', text: '{"of": "Y"}' }]);
+});
+
+test.each(['{"of": ', '["X"]', 'null', ''])('%j is no text to call with', async text => {
+  await ask(CALL);
+  labelled(prompt.node, 'Edit').click();
+  type(field(prompt.node), text);
+  await settle(500);
+
+  labelled(prompt.node, 'Call with edited arguments').click();
+
+  expect(kernel.answers).toEqual([]);
+  expect(prompt.node.querySelector('.jp-agents-Prompt-status')?.textContent).toContain('no arguments yet');
 });
 
 test('an answer of another window closes it for good', async () => {

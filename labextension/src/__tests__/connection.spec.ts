@@ -241,6 +241,21 @@ describe('a connection', () => {
     expect(await lost).toEqual({ names: [], text: '' });
   });
 
+  it('gives what was undone to who asked for it, and fails when the kernel is too busy', async () => {
+    const { wire, connection } = opened();
+    const undone = { restored: ['x'], left: {}, reason: '' };
+    const answered = connection.undo('a-1');
+    const lost = connection.undo('a-2');
+
+    wire.say({ t: 'undone', block: 'a-1', undone });
+    wire.say({ t: 'undone', block: 'a-1', undone: { ...undone, restored: [] } });
+    jest.advanceTimersByTime(6000);
+
+    expect(wire.sent).toContainEqual({ t: 'undo', view: connection.view, block: 'a-1' });
+    await expect(answered).resolves.toEqual(undone);
+    await expect(lost).rejects.toThrow('not answered');
+  });
+
   it('says goodbye and hears nothing more when it is disposed', () => {
     const { wire, listener, connection } = opened();
     connection.dispose();

@@ -231,6 +231,24 @@ test('colours growing code group by group and once more when it is complete', ()
   expect(drawn.node.querySelector('code')?.textContent?.split('\n')).toHaveLength(60);
 });
 
+test('colours code as soon as something follows it', () => {
+  const drawn = new StreamingMarkdown();
+  drawn.append('```python\nx = 1\n```\n');
+  frame();
+  const before = drawn.node.querySelectorAll('.jp-agents-tok-number').length;
+
+  drawn.append('\nOnce');
+  frame();
+
+  expect([before, drawn.node.querySelectorAll('.jp-agents-tok-number').length]).toEqual([0, 1]);
+});
+
+test('a cell at the head of a table is no heading when it says nothing', () => {
+  const drawn = renderMarkdown('| | price |\n|-|-:|\n| mean | 54.86 |');
+
+  expect([...drawn.querySelectorAll('thead tr > *')].map(cell => cell.localName)).toEqual(['td', 'th']);
+});
+
 test('starts anew when it is reset', () => {
   const drawn = new StreamingMarkdown();
   drawn.append('one');

@@ -277,7 +277,8 @@ test.each([
     { kind: 'end', ended_by: 'interrupted', text: 'by the user' },
     'The chat ended (interrupted: by the user).'
   ],
-  [{ kind: 'end', ended_by: 'budget', text: 'budget' }, 'The chat ended (budget).']
+  [{ kind: 'end', ended_by: 'budget', text: 'budget' }, 'The chat ended (budget).'],
+  [{ kind: 'end', ended_by: 'interrupt' }, 'The chat ended (interrupt).']
 ])('is a quiet line: %j', (found, line) => {
   const node = drawn(found);
 

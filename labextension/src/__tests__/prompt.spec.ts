@@ -87,15 +87,15 @@ describe('a text prompt', () => {
   });
 
   test.each([
-    ['auto', ['Reply', 'Use auto-reply', 'End the chat']],
-    ['end', ['Reply', 'End the chat']],
-    ['send', ['Send']]
+    ['auto', ['Reply', 'Use auto-reply', 'Attach a variable', 'End the chat']],
+    ['end', ['Reply', 'Attach a variable', 'End the chat']],
+    ['send', ['Send', 'Attach a variable']]
   ] as const)('the buttons of %s are the answers it has', (empty, labels) => {
     ask({ empty });
 
     const shown = [...prompt.node.querySelectorAll('button')].map(node => node.textContent);
 
-    expect(shown).toEqual([...labels, 'Attach a variable']);
+    expect(shown).toEqual(labels);
   });
 
   test('the buttons give the three classic answers', () => {
@@ -260,6 +260,21 @@ describe('the countdown', () => {
 });
 
 describe('a closed prompt', () => {
+  test('a question that is over is a line, and keeps what was written', () => {
+    ask();
+    prompt.closed('other');
+    const unwritten = field(prompt.node).hidden;
+    prompt.dispose();
+    prompt.node.remove();
+    ask();
+    type(field(prompt.node), 'half a sentence');
+
+    prompt.closed('nobody');
+
+    expect(unwritten).toBe(true);
+    expect(field(prompt.node).hidden).toBe(false);
+  });
+
   test.each([
     ['me', 'Answered.'],
     ['other', 'Answered in another window.'],

@@ -77,7 +77,7 @@ export class ApprovalPrompt implements IPrompt {
     this.card.count(remaining, trans.__('it is rejected'));
   }
 
-  /** A call of a function is shown as it is made; it cannot be made in another way. */
+  /** What is asked about is a call of a function: its arguments are shown as JSON. */
   private get isCall(): boolean {
     return this.question.language.toLowerCase() === 'json';
   }
@@ -105,7 +105,7 @@ export class ApprovalPrompt implements IPrompt {
     this.primary = this.runButton(this.isCall ? trans.__('Call') : trans.__('Run'));
     this.card.actions.replaceChildren(
       this.primary,
-      ...(this.isCall ? [] : [button(trans.__('Edit and run…'), () => this.turn('edit'))]),
+      button(this.isCall ? trans.__('Edit and call…') : trans.__('Edit and run…'), () => this.turn('edit')),
       button(trans.__('Reject…'), () => this.turn('reject')),
       h('span', { class: 'jp-agents-Prompt-gap' }),
       button(trans.__('Stop the chat'), () => this.stop(), 'jp-agents-mod-warn'),
@@ -119,7 +119,9 @@ export class ApprovalPrompt implements IPrompt {
       this.card.announce(text)
     );
     this.card.body.replaceChildren(this.editor.node);
-    this.primary = this.runButton(trans.__('Run edited code'));
+    this.primary = this.runButton(
+      this.isCall ? trans.__('Call with edited arguments') : trans.__('Run edited code')
+    );
     this.card.actions.replaceChildren(
       this.primary,
       button(trans.__('Cancel'), () => this.turn('read'))
@@ -159,13 +161,27 @@ export class ApprovalPrompt implements IPrompt {
     if (!this.isArmed) {
       return;
     }
-    const trans = translations();
     if (this.mode === 'edit' && this.editor?.isEdited) {
-      this.card.answer({ action: 'edit', text: this.editor.text }, trans.__('The edited code runs.'));
+      this.runEdited(this.editor.text);
     } else if (this.mode !== 'reject') {
+      const trans = translations();
       const always = this.mode === 'read' && this.always?.checked === true;
-      this.card.answer({ action: 'run', text: '', ...(always && { always }) }, trans.__('The code runs.'));
+      const told = this.isCall ? trans.__('The call is made.') : trans.__('The code runs.');
+      this.card.answer({ action: 'run', text: '', ...(always && { always }) }, told);
     }
+  }
+
+  private runEdited(text: string): void {
+    const trans = translations();
+    const problem = this.isCall ? problemOf(text) : '';
+    if (problem) {
+      this.card.say(trans.__('These are no arguments yet: %1', problem));
+      return;
+    }
+    const told = this.isCall
+      ? trans.__('The call is made with the edited arguments.')
+      : trans.__('The edited code runs.');
+    this.card.answer({ action: 'edit', text }, told);
   }
 
   private sendRejection(): void {
@@ -213,13 +229,20 @@ export class ApprovalPrompt implements IPrompt {
     return h(
       'div',
       { class: 'jp-agents-Approval-always' },
-      h('label', {}, this.always ?? null, trans.__('Run it, and do not ask again for exactly this text')),
+      h('label', {}, this.always ?? null, this.alwaysLabel()),
       h(
         'span',
         { class: 'jp-agents-Approval-note', id },
         trans.__('Until the kernel restarts. If so much as a space differs, you are asked.')
       )
     );
+  }
+
+  private alwaysLabel(): string {
+    const { __ } = translations();
+    return this.isCall
+      ? __('Call it, and do not ask again for exactly this call')
+      : __('Run it, and do not ask again for exactly this text');
   }
 
   private readonly card: Card;
@@ -241,6 +264,17 @@ function titleOf(question: IQuestion): string {
   }
   const name = LANGUAGES[language.toLowerCase()] ?? visible(language);
   return name === '' ? translations().__('Run this code?') : translations().__('Run this %1 code?', name);
+}
+
+/** Why a text is no arguments of a call; `''` when it is. */
+function problemOf(text: string): string {
+  try {
+    const found: unknown = JSON.parse(text);
+    const isObject = typeof found === 'object' && found !== null && !Array.isArray(found);
+    return isObject ? '' : translations().__('they must be a JSON object: names and values in braces');
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function isMac(): boolean {

@@ -2,6 +2,7 @@
 
 import type { IWire } from './connection';
 import type { FromKernel, IQuestion } from './protocol';
+import { titleOf } from './reply';
 
 export const PERSON_NEEDED = 'jp-agents:person-needed';
 export const PERSON_ANSWERED = 'jp-agents:person-answered';
@@ -96,11 +97,12 @@ function follow(called: Map<string, ReturnType<typeof setTimeout>>, questions: r
   }
 }
 
-function call({ id, text, agent }: IQuestion): void {
+function call(question: IQuestion): void {
+  const { id, agent } = question;
   if (questionNode(id)?.contains(document.activeElement) && document.hasFocus()) {
     return;
   }
-  const detail: IPersonNeeded = { id, text, agent, open: () => open(id) };
+  const detail: IPersonNeeded = { id, text: titleOf(question), agent, open: () => open(id) };
   document.dispatchEvent(new CustomEvent(PERSON_NEEDED, { bubbles: true, detail }));
 }
 

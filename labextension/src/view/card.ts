@@ -131,6 +131,7 @@ export class Card {
     const isLate = this.countdown.isOver;
     clearTimeout(this.unconfirmed);
     this.freeze('closed');
+    this.fold();
     this.say(this.farewell(by, isLate));
   }
 
@@ -163,6 +164,13 @@ export class Card {
     if (hadFocus) {
       this.node.focus({ preventScroll: true });
     }
+  }
+
+  /** Nothing can be done here any more; what was written stays to be read, and copied. */
+  private fold(): void {
+    this.node.classList.add('jp-agents-mod-over');
+    const fields = this.node.querySelectorAll('textarea');
+    fields.forEach(field => (field.hidden = field.hidden || field.value === ''));
   }
 
   private offerAgain(answer: IAnswer, told: string): void {

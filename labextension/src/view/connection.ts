@@ -4,7 +4,7 @@
  */
 
 import { textOf } from './outputs';
-import type { FromKernel, IAnswer, IItem, IName, IState, Op, ToKernel } from './protocol';
+import type { FromKernel, IAnswer, IItem, IName, IState, IUndone, Op, ToKernel } from './protocol';
 
 /** How messages come and go. */
 export interface IWire {
@@ -55,6 +55,7 @@ const PATIENCE = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000];
 const PATIENCE_WITH_A_KERNEL_THAT_SPEAKS = 400;
 const PATIENCE_WITH_AN_ANSWER = 2000;
 const PATIENCE_WITH_A_LOOK = 5000;
+const PATIENCE_WITH_AN_UNDO = 5000;
 /** Later patches that are kept while an earlier one is missing. The whole state makes them superfluous, mostly. */
 const MOST_KEPT = 256;
 const PAGE = Symbol.for('jupyter-agents:page');
@@ -121,6 +122,7 @@ export class Connection {
   readonly #kept = new Map<number, readonly Op[]>();
   readonly #answers = new Map<string, { readonly answer: IAnswer; at: number }>();
   readonly #looks = new Map<number, (seen: ISeen) => void>();
+  readonly #undos = new Map<string, (undone: IUndone) => void>();
   #listener: IListener | null = null;
   #state = NOTHING;
   /** The last patch that is in the state, and the last one that is known to exist. */
@@ -190,6 +192,21 @@ export class Connection {
     });
   }
 
+  /** Undo what a block has changed. Fails where the kernel is too busy to answer; it may do it all the same. */
+  undo(block: string): Promise<IUndone> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#undos.delete(block);
+        reject(new Error('The kernel has not answered.'));
+      }, PATIENCE_WITH_AN_UNDO);
+      this.#undos.set(block, undone => {
+        clearTimeout(timer);
+        resolve(undone);
+      });
+      this.#wire.send({ t: 'undo', view: this.view, block });
+    });
+  }
+
   dispose(): void {
     this.#hangUp();
     this.#rest();
@@ -212,6 +229,8 @@ export class Connection {
         return this.#listener?.leaving();
       case 'seen':
         return this.#seen(message.ask, { names: message.names, text: message.text });
+      case 'undone':
+        return this.#undone(message.block, message.undone);
     }
   }
 
@@ -311,5 +330,10 @@ export class Connection {
   #seen(ask: number, seen: ISeen): void {
     this.#looks.get(ask)?.(seen);
     this.#looks.delete(ask);
+  }
+
+  #undone(block: string, undone: IUndone): void {
+    this.#undos.get(block)?.(undone);
+    this.#undos.delete(block);
   }
 }

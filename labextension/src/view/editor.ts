@@ -19,7 +19,10 @@ export class CodeEditor {
   ) {
     const trans = translations();
     this.hint.textContent = trans.__('Tab indents; Escape, then Tab, leaves the field.');
-    this.field.setAttribute('aria-label', trans.__('Code, to edit'));
+    this.field.setAttribute(
+      'aria-label',
+      language === 'json' ? trans.__('Arguments, to edit') : trans.__('Code, to edit')
+    );
     this.field.setAttribute('aria-describedby', this.hint.id);
     this.field.value = code;
     this.field.rows = Math.min(MOST_ROWS, code.split('\n', MOST_ROWS).length + 1);

@@ -37,6 +37,11 @@ export class Follower {
     this.#moved(true);
   }
 
+  /** Do at once what is done in the next frame otherwise: for who looks what is on the screen. */
+  follow(): void {
+    this.#grown();
+  }
+
   dispose(): void {
     this.#observer?.disconnect();
     document.removeEventListener('scroll', this.#scrolled, { capture: true });
@@ -66,6 +71,9 @@ export class Follower {
 
   /** How much of the text is below what the scroller shows, in pixels. */
   #below(scroller: Element): number {
+    if (scroller === this.#own) {
+      return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    }
     const bottom =
       scroller === document.scrollingElement ? window.innerHeight : scroller.getBoundingClientRect().bottom;
     return this.#node.getBoundingClientRect().bottom - bottom;

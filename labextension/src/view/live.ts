@@ -12,6 +12,7 @@ import type { IHost } from './host';
 import { Items } from './items';
 import type { IActivity, IState, Op } from './protocol';
 import { Questions } from './questions';
+import { ShownBelow } from './shownBelow';
 import { translations } from './strings';
 import { LiveTurn } from './turn';
 
@@ -42,6 +43,7 @@ export class LiveView implements IListener {
   readonly #controls: Controls;
   readonly #bar: HTMLElement;
   readonly #questions: Questions;
+  readonly #shownBelow = new ShownBelow();
   readonly #status = h('div', { class: 'jp-agents-LiveView-status', role: 'status' });
   readonly #composerPlace = h('div', { class: 'jp-agents-LiveView-composer' });
   #composer: IComposerView | null = null;
@@ -66,14 +68,19 @@ export class LiveView implements IListener {
     this.#newBelow = button(__('New text below'), () => this.#toEnd(), 'jp-agents-LiveView-newBelow');
     this.#controls = new Controls(connection, this.node);
     this.#bar = h('div', { class: 'jp-agents-LiveView-bar' }, this.#activity.node, this.#controls.node);
-    this.#questions = new Questions(connection, host, text => this.#announce(text));
     this.#follower = new Follower(this.node, null);
+    this.#questions = new Questions(
+      connection,
+      host,
+      text => this.#announce(text),
+      () => this.#follower.follow()
+    );
     this.#earlier.hidden = this.#newBelow.hidden = this.#bar.hidden = true;
     this.node.append(
       this.#scroll,
       this.#newBelow,
-      this.#bar,
       this.#questions.node,
+      this.#bar,
       this.#composerPlace,
       this.#status
     );
@@ -165,6 +172,7 @@ export class LiveView implements IListener {
     this.#activity.show(state.activity, this.#turn?.text ? this.#turn.sender : null);
     this.#controls.show(state);
     this.#drawBar();
+    this.#shownBelow.show(this.#items.node, state.questions);
     this.#questions.show(state.questions);
     this.#drawNewBelow();
   }

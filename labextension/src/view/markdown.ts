@@ -132,7 +132,7 @@ function treeOf(tokens: readonly Token[]): IBlock[] {
 function closed(token: Token, children: IBlock[]): IBlock[] {
   const text = children.length === 1 ? children[0] : undefined;
   if (text?.tag === 'span' && !token.hidden) {
-    return [leaf(tagOf(token), text.text ?? '', '', attributesOf(token))];
+    return [leaf(tagOf(token, text.text ?? ''), text.text ?? '', '', attributesOf(token))];
   }
   return token.hidden ? children : [box(tagOf(token), attributesOf(token), children)];
 }
@@ -166,9 +166,15 @@ function sign(tag: string, attributes: Attributes, language: string, inside: str
   return `${tag}\x01${JSON.stringify(attributes)}${language}\x01${inside}\x03`; // none of these is in clean text
 }
 
-/** Headings go two levels down: the notebook's own stand above what is said in an output. */
-function tagOf(token: Token): string {
-  return token.type === 'heading_open' ? `h${Math.min(Number(token.tag.charAt(1)) + 2, 6)}` : token.tag;
+/**
+ * Headings go two levels down: the notebook's own stand above what is said in an output. A cell at the head of a table
+ * that says nothing is the head of nothing.
+ */
+function tagOf(token: Token, text?: string): string {
+  if (token.type === 'heading_open') {
+    return `h${Math.min(Number(token.tag.charAt(1)) + 2, 6)}`;
+  }
+  return token.tag === 'th' && text === '' ? 'td' : token.tag;
 }
 
 function attributesOf(token: Token): Attributes {
@@ -358,8 +364,13 @@ class Drawn {
     }
   }
 
-  complete(references: References): void {
+  /** Colour the code that it is, once something follows it: what the block holds is there. */
+  colour(): void {
     this._code?.complete();
+  }
+
+  complete(references: References): void {
+    this.colour();
     this._children.forEach(child => child.complete(references));
     if (this.block?.text) {
       this._prose?.complete(references);
@@ -456,6 +467,7 @@ export class StreamingMarkdown {
     const parsed = parseBlocks(open, this._references);
     const rest = this._drawn.splice(this._closed);
     reconcile(this.node, rest, parsed.blocks, parsed.references);
+    rest.slice(0, -1).forEach(block => block.colour());
     this._drawn.push(...rest);
     this._close(open, parsed);
   }

@@ -6,6 +6,7 @@
  */
 
 import { readableArguments } from './arguments';
+import { drawChanges, type IBlockChanges, readChanges } from './changes';
 import { copyButton } from './copying';
 import { button, h, type Child } from './dom';
 import { CodeBlock, drawCode } from './highlight';
@@ -15,6 +16,7 @@ import { drawOutput, textOf } from './outputs';
 import { MESSAGE_MIME, type IBundle } from './protocol';
 import { drawChip, speakerClass } from './speakers';
 import { translations } from './strings';
+import { amount, count, line, list, record, records, word } from './values';
 
 const METADATA = 'jupyter_agents';
 const LONG_RESULT = 600; // characters: what is longer is folded
@@ -58,6 +60,8 @@ export interface IMessage {
   readonly finishReason: string;
   readonly level: string;
   readonly endedBy: string;
+  /** What the blocks have changed that were run for it. */
+  readonly changes: readonly IBlockChanges[];
   /** Of joined messages. */
   readonly items: readonly IBundle[];
 }
@@ -70,6 +74,9 @@ export interface IFigures {
   readonly model: string;
   readonly replayed: boolean;
   readonly cached: boolean;
+  /** The ids by which the blocks are undone whose changes the message names, in their order. */
+  readonly blocks: readonly string[];
+  readonly isChangeUnknown: boolean;
 }
 
 // -- Reading ---------------------------------------------------------------------------------------------------
@@ -101,6 +108,7 @@ export function readMessage(data: unknown): IMessage {
     finishReason: word(found['finish_reason']),
     level: word(found['level']),
     endedBy: word(found['ended_by']),
+    changes: readChanges(found['changes']),
     items: records(found['items']).map(readItem)
   };
 }
@@ -115,7 +123,9 @@ export function readFigures(metadata: unknown): IFigures {
     written: count(usage['completion_tokens']),
     model: word(found['model']),
     replayed: found['replayed'] === true,
-    cached: found['cached'] === true
+    cached: found['cached'] === true,
+    blocks: list(found['blocks']).map(word),
+    isChangeUnknown: found['is_change_unknown'] === true
   };
 }
 
@@ -167,36 +177,6 @@ function readItem(item: Readonly<Record<string, unknown>>): IBundle {
 
 function trimLines(text: string): string {
   return text.replace(/^\n+|\n+$/g, '');
-}
-
-function word(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function line(value: unknown): string {
-  return word(value).split(/\s+/).filter(Boolean).join(' ');
-}
-
-function amount(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
-}
-
-function count(value: unknown): number | null {
-  return Number.isSafeInteger(value) ? amount(value) : null;
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
-}
-
-function records(value: unknown): Readonly<Record<string, unknown>>[] {
-  return list(value).map(record);
 }
 
 // -- The frame of a message ------------------------------------------------------------------------------------
@@ -289,6 +269,7 @@ function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement 
   const frame = open({ ...message, badges }, drawFigures(figures), drawActions(message, host));
   frame.body.append(
     ...(message.results.length ? message.results.map(drawResult) : drawSpeech(message.text, host)),
+    ...drawAllChanges(message, figures, host),
     ...drawEdits(message),
     ...message.calls.map(drawCall),
     ...drawRemark(message)
@@ -342,8 +323,17 @@ function drawResult(result: ICall): HTMLElement {
 }
 
 function drawEdits(message: IMessage): HTMLElement[] {
+  const { __ } = translations();
+  const isCall = message.results.length > 0;
+  const label = isCall ? __('Called with') : __('The code as it ran');
   const edits = message.decisions.filter(one => one.action === 'edit');
-  return edits.map(one => fold(translations().__('The code as it ran'), '', drawCode(one.text, 'python')));
+  return edits.map(one => fold(label, '', drawCode(one.text, isCall ? '' : 'python')));
+}
+
+function drawAllChanges(message: IMessage, figures: IFigures, host: IHost): HTMLElement[] {
+  const drawn = message.changes.map((one, at) => drawChanges(one, figures.blocks[at] ?? '', host));
+  const unknown = translations().__('What it changed is not known: another cell ran beside it');
+  return figures.isChangeUnknown ? [...drawn, h('div', { class: 'jp-agents-Changes' }, unknown)] : drawn;
 }
 
 function drawRemark(message: IMessage): HTMLElement[] {
@@ -360,7 +350,7 @@ function drawRemark(message: IMessage): HTMLElement[] {
 /** A quiet line that nobody in the chat said. */
 function drawLine(message: IMessage, bundle: IBundle): HTMLElement {
   const { __ } = translations();
-  const said = message.text || textOf(bundle.data['text/plain']);
+  const said = message.text || (message.kind === 'end' ? '' : textOf(bundle.data['text/plain']));
   const why = said && said !== message.endedBy ? `${message.endedBy}: ${said}` : message.endedBy;
   const text = message.kind === 'end' ? __('The chat ended (%1).', why) : said;
   const level = message.kind === 'error' || message.level === 'warning' ? 'warning' : 'info';
@@ -384,7 +374,11 @@ function drawExit(message: IMessage, exit: IExit, bundle: IBundle, host: IHost):
   const status = h('span', { class: state }, exitText(message, exit, figures));
   const badges = [status, ...drawBadges(message, figures)];
   const frame = openResult({ ...message, badges }, drawActions(message, host));
-  frame.body.append(...drawEdits(message), ...drawExitOutput(exit));
+  frame.body.append(
+    ...drawAllChanges(message, figures, host),
+    ...drawEdits(message),
+    ...drawExitOutput(exit)
+  );
   return frame.node;
 }
 

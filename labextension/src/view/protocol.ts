@@ -51,6 +51,7 @@ export interface ICodeFacts {
 
 /** A question to a person. */
 export interface IQuestion {
+  /** Begins with the id of the widget's model: no two chats have questions of one id. */
   readonly id: string;
   readonly kind: 'text' | 'choice' | 'approval';
   readonly text: string;
@@ -119,12 +120,22 @@ export type FromKernel =
   /** The slot is about to be replaced by its static form; keep its height for a moment. */
   | { readonly t: 'leaving' }
   /** The answer to a `look`. */
-  | { readonly t: 'seen'; readonly ask: number; readonly names: readonly IName[]; readonly text: string };
+  | { readonly t: 'seen'; readonly ask: number; readonly names: readonly IName[]; readonly text: string }
+  /** The answer to an `undo`. */
+  | { readonly t: 'undone'; readonly block: string; readonly undone: IUndone };
 
 /** A variable of the user, as completion shows it. */
 export interface IName {
   readonly name: string;
   readonly kind: string;
+}
+
+/** What undoing a block did: the names that are as they were, and by name why others are not. */
+export interface IUndone {
+  readonly restored: readonly string[];
+  readonly left: Readonly<Record<string, string>>;
+  /** Why nothing was done at all. */
+  readonly reason: string;
 }
 
 /** To the kernel. `view` is an id that a view makes for itself, `page` one of the page. */

@@ -7,6 +7,7 @@ import { isOnScreen } from './follow';
 import type { IHost } from './host';
 import { createPrompt, type IPrompt } from './prompt';
 import type { IAnswer, IQuestion } from './protocol';
+import { titleOf } from './reply';
 import { translations } from './strings';
 
 /** How long a question that somebody else closed says so. In milliseconds. */
@@ -29,12 +30,20 @@ export class Questions {
   readonly #connection: Connection;
   readonly #host: IHost;
   readonly #announce: (text: string) => void;
+  readonly #follow: () => void;
   #shown: readonly IQuestion[] = [];
 
-  constructor(connection: Connection, host: IHost, announce: (text: string) => void) {
+  /** `follow` scrolls to what has just been drawn, for a reader who follows. */
+  constructor(
+    connection: Connection,
+    host: IHost,
+    announce: (text: string) => void,
+    follow: () => void = () => undefined
+  ) {
     this.#connection = connection;
     this.#host = host;
     this.#announce = announce;
+    this.#follow = follow;
   }
 
   show(questions: readonly IQuestion[]): void {
@@ -102,10 +111,11 @@ export class Questions {
     markQuestion(prompt.node, question.id);
     prompt.node.addEventListener('jp-agents:focus', () => this.#focus(asked));
     this.node.append(prompt.node);
+    this.#follow();
     if (!isTyping() && isOnScreen(this.node)) {
       this.#focus(asked);
     } else {
-      this.#announce(translations().__('%1 waits for you: %2', question.agent, question.text));
+      this.#announce(translations().__('%1 waits for you: %2', question.agent, titleOf(question)));
     }
   }
 

@@ -84,24 +84,31 @@ export class ReplyPrompt implements IPrompt {
     card.body.append(this.field.node, this.completer.list, attachments.chips, attachments.picker);
     card.actions.append(
       this.reply,
-      ...this.classicAnswers(),
+      ...this.automatic(),
+      attachments.attach,
       h('span', { class: 'jp-agents-Prompt-gap' }),
-      attachments.attach
+      ...this.ending()
     );
     card.actions.after(attachments.preview.node);
   }
 
-  private classicAnswers(): readonly HTMLElement[] {
+  private automatic(): readonly HTMLElement[] {
+    const trans = translations();
+    const auto = button(trans.__('Use auto-reply'), () =>
+      this.answer('', trans.__('The automatic reply is used.'))
+    );
+    return this.question.empty === 'auto' ? [auto] : [];
+  }
+
+  /** At the end of the line, apart from what goes on with the chat. */
+  private ending(): readonly HTMLElement[] {
     const trans = translations();
     const end = button(
       trans.__('End the chat'),
       () => this.answer(EXIT, trans.__('The chat ends.')),
       'jp-agents-mod-warn'
     );
-    const auto = button(trans.__('Use auto-reply'), () =>
-      this.answer('', trans.__('The automatic reply is used.'))
-    );
-    return { auto: [auto, end], end: [end], send: [] }[this.question.empty];
+    return this.question.empty === 'send' ? [] : [end];
   }
 
   private createField(): TextField {
@@ -160,7 +167,8 @@ export class ReplyPrompt implements IPrompt {
   private readonly reply = button('', () => this.send(), 'jp-agents-mod-accept');
 }
 
-function titleOf(question: IQuestion): string {
+/** What is asked, in a line: the classic sentence is mostly about keys. */
+export function titleOf(question: IQuestion): string {
   const classic = CLASSIC.exec(question.text)?.[1];
   if (classic === undefined && question.text.trim() !== '') {
     return question.text.trim();

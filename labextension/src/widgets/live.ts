@@ -27,7 +27,8 @@ function initialize({ model }: { model: AnyModel }): () => void {
 }
 
 function render({ model, el }: { model: AnyModel; el: HTMLElement }): () => void {
-  const view = new LiveView(new Connection(wireOf(model)), hostOf(model));
+  const connection = new Connection(wireOf(model));
+  const view = new LiveView(connection, { ...hostOf(model), undo: block => connection.undo(block) });
   el.append(view.node);
   return () => view.dispose();
 }

@@ -1,0 +1,319 @@
+import { Connection } from '../view/connection';
+import { LiveView } from '../view/live';
+import type { IState } from '../view/protocol';
+import { field, labelled, press, question, type } from './asking';
+import { activity, message, stream, Wire } from './wire';
+
+const LIVE = { sender: 'assistant', recipient: 'user', colour: 1, text: '' };
+
+function opened(values: Partial<IState> = {}): { wire: Wire; view: LiveView; root: HTMLElement } {
+  const wire = new Wire();
+  const view = new LiveView(new Connection(wire), {});
+  document.body.append(view.node);
+  wire.state(values);
+  return { wire, view, root: view.node };
+}
+
+function status(root: HTMLElement): string {
+  return root.querySelector(':scope > [role="status"]')?.textContent ?? '';
+}
+
+function messages(root: HTMLElement): Element[] {
+  return [...root.querySelectorAll('.jp-agents-LiveView-items > .jp-agents-Message')];
+}
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => {
+  jest.useRealTimers();
+  document.body.replaceChildren();
+});
+
+describe('what was said', () => {
+  it('keeps the nodes of messages that are there already, whatever else comes', () => {
+    const { wire, root } = opened({ items: [message(1, 'one'), message(2, 'two')] });
+    const before = messages(root);
+
+    wire.patch({ op: 'item', item: message(3, 'three') });
+    wire.state({ items: [message(1, 'one'), message(2, 'two'), message(3, 'three')] });
+
+    expect(messages(root).slice(0, 2)).toEqual(before);
+    expect(messages(root)[0]).toBe(before[0]);
+    expect(messages(root)).toHaveLength(3);
+  });
+
+  it('puts another message in the place of that with its id, and earlier ones before it', () => {
+    const { wire, root } = opened({ items: [message(5, 'five')], earlier: 1 });
+    const five = messages(root)[0];
+
+    wire.state({ items: [message(4, 'four'), message(5, 'five')] });
+    const order = messages(root).map(node => node.querySelector('p')?.textContent);
+    wire.patch({ op: 'item', item: message(4, 'FOUR') });
+
+    expect(order).toEqual(['four', 'five']);
+    expect(messages(root)[1]).toBe(five);
+    expect(messages(root)[0]?.querySelector('p')?.textContent).toBe('FOUR');
+  });
+
+  it('asks for earlier messages, and can ask again when none come', () => {
+    const { wire, root } = opened({ earlier: 12 });
+    const earlier = labelled(root, 'Show 12 earlier messages');
+
+    earlier.click();
+    const disabled = earlier.disabled;
+    jest.advanceTimersByTime(3000);
+
+    expect(wire.sent.at(-1)).toMatchObject({ t: 'sync' });
+    expect(wire.sent.some(sent => sent.t === 'sync' && sent.earlier)).toBe(true);
+    expect([disabled, earlier.disabled]).toEqual([true, false]);
+  });
+
+  it('lets an output grow', () => {
+    const { wire, root } = opened({ items: [stream(1, 'epoch 1\n')] });
+
+    wire.patch({ op: 'stream', id: 1, text: 'epoch 2\n' });
+
+    expect(root.querySelector('.jp-agents-LiveOutput')?.textContent).toBe('epoch 1\nepoch 2\n');
+  });
+});
+
+describe('what is being said', () => {
+  it('streams into one node and gives way to the message in one step', () => {
+    const { wire, root } = opened({ live: LIVE });
+    const turn = root.querySelector('.jp-agents-mod-live');
+    wire.patch({ op: 'text', text: 'Hello, ' });
+    wire.patch({ op: 'text', text: '**you**' });
+    jest.advanceTimersByTime(50);
+    const streamed = root.querySelector('.jp-agents-mod-live');
+    const text = streamed?.querySelector('.jp-agents-Markdown')?.textContent;
+
+    wire.patch({ op: 'item', item: message(1, 'Hello, **you**') }, { op: 'set', values: { live: null } });
+
+    expect(streamed).toBe(turn);
+    expect(text?.trim()).toBe('Hello, you');
+    expect(root.querySelector('.jp-agents-mod-live')).toBeNull();
+    expect(messages(root)).toHaveLength(1);
+  });
+
+  it('says once who begins and once what came of it, and nothing in between', () => {
+    const { wire, root } = opened();
+    wire.set({ live: LIVE });
+    const begun = status(root);
+
+    wire.patch({ op: 'text', text: 'A long reply. ' });
+    wire.patch({ op: 'text', text: 'It goes on.' });
+    const between = status(root);
+    const log = root.querySelector('[role="log"]');
+    const busy = [log?.getAttribute('aria-live'), log?.getAttribute('aria-busy')];
+    wire.set({ live: null });
+
+    expect([begun, between]).toEqual(['assistant is writing.', 'assistant is writing.']);
+    expect(busy).toEqual(['off', 'true']);
+    expect(status(root)).toBe('assistant: A long reply. It goes on.');
+    expect(log?.getAttribute('aria-busy')).toBe('false');
+  });
+
+  it('estimates tokens and counts seconds from where the kernel was', () => {
+    const { wire, root } = opened({ live: LIVE, activity: activity('model', { elapsed: 3 }) });
+
+    wire.patch({ op: 'text', text: 'x'.repeat(400) });
+    jest.advanceTimersByTime(2000);
+
+    expect(root.querySelector('.jp-agents-Message-figures')?.textContent).toBe('5 s≈ 100 tokens');
+  });
+
+  it('begins anew when a resync brings another text', () => {
+    const { wire, root } = opened({ live: { ...LIVE, text: 'First' } });
+
+    wire.state({ live: { ...LIVE, text: 'Second' } });
+    jest.advanceTimersByTime(50);
+
+    expect(root.querySelector('.jp-agents-mod-live .jp-agents-Markdown')?.textContent?.trim()).toBe('Second');
+    expect(root.querySelectorAll('.jp-agents-mod-live')).toHaveLength(1);
+  });
+});
+
+describe('what a person can do', () => {
+  it('stops the chat once, keeps the focus on the button, and can be told again after a while', () => {
+    const { wire, root } = opened();
+    const stop = labelled(root, 'Stop');
+    stop.focus();
+
+    stop.click();
+    stop.click();
+    const pressed = [wire.count('stop'), stop.getAttribute('aria-disabled'), stop.textContent];
+    jest.advanceTimersByTime(3000);
+    stop.click();
+
+    expect(pressed).toEqual([1, 'true', 'Stopping…']);
+    expect(wire.count('stop')).toBe(2);
+    expect(document.activeElement).toBe(stop);
+  });
+
+  it('offers to interrupt code only while code runs, and to stop only while a chat goes on', () => {
+    const { wire, root } = opened({ activity: activity('code', { what: 'python', elapsed: 1 }) });
+    const interrupt = labelled(root, 'Interrupt code');
+    const stop = labelled(root, 'Stop');
+    const running = [interrupt.hidden, stop.hidden];
+    interrupt.click();
+
+    wire.set({ activity: activity('model') });
+    const waiting = [interrupt.hidden, stop.hidden];
+    wire.set({ activity: null, is_going_on: false });
+
+    expect([running, waiting]).toEqual([
+      [false, false],
+      [true, false]
+    ]);
+    expect([interrupt.hidden, stop.hidden]).toEqual([true, true]);
+    expect(wire.count('interrupt')).toBe(1);
+  });
+
+  it('keeps what is half typed, and the focus, whatever comes meanwhile', () => {
+    const { wire, root } = opened({ questions: [question()] });
+    const typed = field(root);
+    typed.focus();
+    type(typed, 'half a sen');
+
+    wire.patch({ op: 'item', item: message(1, 'one') });
+    wire.state({ items: [message(1, 'one')], live: LIVE, questions: [question({ remaining: 20 })] });
+
+    expect(field(root)).toBe(typed);
+    expect(typed.value).toBe('half a sen');
+    expect(document.activeElement).toBe(typed);
+  });
+
+  it('takes the focus for a question, and gives it back when it is answered', () => {
+    const elsewhere = document.createElement('button');
+    document.body.append(elsewhere);
+    const { wire, root } = opened();
+    elsewhere.focus();
+    wire.set({ questions: [question()] });
+    const asked = root.contains(document.activeElement);
+
+    type(field(root), 'yes');
+    press(field(root), 'Enter');
+
+    expect(asked).toBe(true);
+    expect(wire.sent.at(-1)).toMatchObject({
+      t: 'answer',
+      id: 'q1',
+      answer: { action: 'reply', text: 'yes' }
+    });
+    expect(document.activeElement).toBe(elsewhere);
+  });
+
+  it('leaves the focus to who types elsewhere and says that somebody waits', () => {
+    const elsewhere = document.createElement('textarea');
+    document.body.append(elsewhere);
+    const { wire, root } = opened();
+    elsewhere.focus();
+
+    wire.set({ questions: [question({ text: 'Well?' })] });
+
+    expect(document.activeElement).toBe(elsewhere);
+    expect(status(root)).toBe('user_proxy waits for you: Well?');
+  });
+
+  it('shows a prompt for every seat and goes on to the next one when one is answered', () => {
+    const seats = [question({ id: 'q1', agent: 'ann' }), question({ id: 'q2', agent: 'bob' })];
+    const { root } = opened({ questions: seats });
+    const [first, second] = [...root.querySelectorAll('textarea')];
+
+    first?.focus();
+    type(first as HTMLTextAreaElement, 'yes');
+    press(first as Element, 'Enter');
+
+    expect(document.activeElement).toBe(second);
+  });
+
+  it('says that another window has answered, and takes the prompt away a little later', () => {
+    const { wire, root } = opened({ questions: [question()] });
+
+    wire.say({ t: 'closed', id: 'q1', by: 'another view' });
+    wire.set({ questions: [] });
+    const told = status(root);
+    const isThere = field(root) !== null;
+    jest.advanceTimersByTime(5000);
+
+    expect([told, isThere]).toEqual(['Answered in another window.', true]);
+    expect(field(root)).toBeNull();
+  });
+
+  it('says that the chat went on when a question goes and nobody has closed it', () => {
+    const { wire, root } = opened({ questions: [question()] });
+
+    wire.set({ questions: [] });
+    jest.advanceTimersByTime(600);
+
+    expect(status(root)).toBe('The chat went on without an answer.');
+  });
+
+  it('keeps keys from the shortcuts of the notebook, and gives it the focus on Escape', () => {
+    const notebook = document.createElement('div');
+    notebook.className = 'jp-Notebook';
+    notebook.tabIndex = -1;
+    const shortcuts: string[] = [];
+    notebook.addEventListener('keydown', event => shortcuts.push(event.key));
+    document.body.append(notebook);
+    const { root } = opened();
+    notebook.append(root);
+    const stop = labelled(root, 'Stop');
+    stop.focus();
+
+    press(stop, 'd');
+    press(stop, 'Escape');
+
+    expect(shortcuts).toEqual([]);
+    expect(root.getAttribute('data-lm-suppress-shortcuts')).toBe('true');
+    expect(document.activeElement).toBe(notebook);
+  });
+});
+
+describe('the end of a view', () => {
+  it('holds the height of the output while the page swaps it, and lets it go, also when disposed', () => {
+    const { wire, view, root } = opened();
+    const area = document.createElement('div');
+    area.className = 'jp-OutputArea';
+    Object.defineProperty(area, 'offsetHeight', { value: 480 });
+    document.body.append(area);
+    area.append(root);
+
+    wire.say({ t: 'leaving' });
+    view.dispose();
+    const held = area.style.minHeight;
+    jest.advanceTimersByTime(1000);
+
+    expect(held).toBe('480px');
+    expect(area.style.minHeight).toBe('');
+  });
+
+  it('leaves nothing that runs and says goodbye', () => {
+    const { wire, view } = opened({
+      live: LIVE,
+      activity: activity('code', { elapsed: 3 }),
+      questions: [question({ remaining: 30 })]
+    });
+
+    view.dispose();
+
+    expect(jest.getTimerCount()).toBe(0);
+    expect(wire.count('bye')).toBe(1);
+  });
+});
+
+describe('a chat box', () => {
+  it('has a composer that sends, and keeps it when the state changes', () => {
+    const composer = { agents: ['assistant', 'critic'], is_busy: false };
+    const { wire, root } = opened({ composer });
+    const typed = field(root);
+    type(typed, 'hello');
+
+    wire.set({ composer: { ...composer, is_busy: true } });
+    wire.set({ composer });
+    press(field(root), 'Enter');
+
+    expect(field(root)).toBe(typed);
+    expect(wire.sent.at(-1)).toMatchObject({ t: 'say', to: 'assistant', text: 'hello' });
+    expect(root.classList).toContain('jp-agents-mod-chatBox');
+  });
+});
