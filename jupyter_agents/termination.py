@@ -80,7 +80,6 @@ class Question(Enum):
     FEEDBACK_AT_LIMIT = "Please give feedback to {sender}. Press enter to skip and use auto-reply, or type 'exit' to stop the conversation: "
     LAST_WORD = "Please give feedback to {sender}. Press enter or type 'exit' to stop the conversation: "
 
-
     @property
     def empty(self) -> Literal["auto", "end"]:
         """What an empty answer means: the automatic reply, or the end of the chat."""
