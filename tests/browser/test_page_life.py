@@ -454,7 +454,7 @@ def test_nothing_is_lost_or_doubled_when_a_third_of_the_messages_is_lost(open_no
 
     live = shown.locator(".jp-agents-LiveView-turn")
     expect(live).to_contain_text("w4999", timeout=60_000)
-    assert re.findall(r"w\d+", live.inner_text()) == WORDS.split()
+    assert re.findall(r"w\d+", live.text_content()) == WORDS.split()
     assert len(lost) > 50
     (lab.folder / "sent").touch()
     reply(notebook, "Thank you")
@@ -463,7 +463,7 @@ def test_nothing_is_lost_or_doubled_when_a_third_of_the_messages_is_lost(open_no
     notebook.wait_idle()
 
     assert said(notebook) == ["Hello", WORDS, "Thank you", "Good bye."]
-    assert re.findall(r"w\d+", shown.locator(".jp-OutputArea").inner_text()) == WORDS.split()
+    assert re.findall(r"w\d+", shown.locator(".jp-OutputArea").text_content()) == WORDS.split()
 
 
 @APPS
@@ -511,7 +511,7 @@ WATCH = f"""() => {{ {SCROLLER}
 def test_page_stays_when_a_turn_is_handed_over(open_notebook, lab, request, app, reader):
     notebook = open_notebook(PREPARE + HELD, app=app)
     page, sent = notebook.page, f"sent-{abs(hash(request.node.name))}"
-    cell = begin(notebook, held_chat(Source(f"{LINES!r}"), at="Line", when=sent, delay=0.004, options="max_turns=1"))
+    cell = begin(notebook, held_chat(Source(f"{LINES!r}"), at="Line", when=sent, delay=0.012, options="max_turns=1"))
     live = notebook.cell(cell).locator(".jp-agents-LiveView")
     expect(live).to_contain_text("Line 5 of", timeout=SLOW)
     if reader == "further up":

@@ -48,6 +48,7 @@ export const states: readonly IGalleryState[] = [
     draw: () => [approval({ code: TRICKS, sender: 'assis\u202etant' }).node]
   },
   { name: 'prompt: approval of a long script', draw: () => [approval({ code: LONG, language: 'sh' }).node] },
+  { name: 'prompt: approval of a call', draw: () => [approval(CALL).node] },
   { name: 'prompt: approval, editing', draw: () => [pressed(approval({}), 'Edit and run…', 'x = 1\n')] },
   {
     name: 'prompt: approval, rejecting',
@@ -78,6 +79,13 @@ const CHOICE: Partial<IQuestion> = {
   ],
   otherwise: 'Linear regression',
   remaining: 60
+};
+
+const CALL: Partial<IQuestion> = {
+  text: 'Call book_flight?',
+  code: '{\n  "from": "Vienna",\n  "to": "Oslo",\n  "day": "2026-03-01"\n}',
+  language: 'json',
+  facts: null
 };
 
 function ask(values: Partial<IQuestion>): IPrompt {
