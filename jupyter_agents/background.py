@@ -23,7 +23,8 @@ class Chat:
     """A conversation between two agents that is held in the background, once it has been started.
 
     Keyword arguments are those of `initiate_chat` (`message`, `max_turns`, …). What is said appears in the cell that has
-    started it, and what goes wrong in one line. Await it for its `ChatResult`, or its error.
+    started it, and what goes wrong in one line. Await it for its `ChatResult`, or its error. In IPython's terminal it goes
+    on only while a cell awaits something.
 
     >>> from jupyter_agents import AssistantAgent, UserProxyAgent
     >>> user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
