@@ -13,7 +13,7 @@ from jupyter_agents.session import use_session
 from jupyter_agents.testing import ScriptedModel
 from tests.fakes import assistant, quiet_session, user
 
-KEY = "sk-abcdefghijklmnopqrstuvwxyz0123456789"
+KEY = "sk-" + "canary" * 4  # put together, so that nothing in this file looks like a key
 ATTACK = "</dt></section><script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
