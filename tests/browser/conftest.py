@@ -290,6 +290,22 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
+def troubles(page: Page) -> Callable[[], list[str]]:
+    """What the page has shown of the manager's troubles with widgets, at any moment of its life."""
+    page.add_init_script("""
+        window.troubles = [];
+        const look = () => {
+            const text = document.body?.innerText ?? '';
+            const found = ['model not found', 'Loading widget', 'Error displaying'].filter(one => text.includes(one));
+            window.troubles.push(...found);
+            requestAnimationFrame(look);
+        };
+        look();
+    """)
+    return lambda: page.evaluate("[...new Set(window.troubles)]")
+
+
+@pytest.fixture
 def open_notebook(lab: Lab, page: Page, request: pytest.FixtureRequest) -> Callable[..., Notebook]:
     """Open a notebook: a file of ours, with what lies beside it, or cells (their sources, or whole). Its kernel is
     ready. `app` is `lab` or `notebook`, `kernel` is `python3` (the newest ipykernel) or `ipykernel-oldest`."""

@@ -7,7 +7,6 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,22 +53,6 @@ def held_chat(
     return chat(how=how, **pair).replace(
         "user, bot = pair(", f"bot = AssistantAgent('assistant', llm_config={model})\nuser, _ = pair("
     )
-
-
-@pytest.fixture
-def troubles(page: Page) -> Callable[[], list[str]]:
-    """What the page has shown of the manager's troubles with widgets, at any moment of its life."""
-    page.add_init_script("""
-        window.troubles = [];
-        const look = () => {
-            const text = document.body?.innerText ?? '';
-            const found = ['model not found', 'Loading widget', 'Error displaying'].filter(one => text.includes(one));
-            window.troubles.push(...found);
-            requestAnimationFrame(look);
-        };
-        look();
-    """)
-    return lambda: page.evaluate("[...new Set(window.troubles)]")
 
 
 def begin(notebook: Notebook, *cells: str) -> int:

@@ -1,7 +1,6 @@
 """Saved messages and live turns, drawn by the extension in JupyterLab and in Notebook 7."""
 
 import json
-from collections.abc import Callable
 
 import nbformat
 import pytest
@@ -124,22 +123,6 @@ def requests(page: Page, lab) -> list[str]:
     return asked
 
 
-@pytest.fixture
-def seen(page: Page) -> Callable[[], list[str]]:
-    """What the page has shown of the manager's troubles with widgets, at any moment."""
-    page.add_init_script("""
-        window.troubles = [];
-        const look = () => {
-            const text = document.body?.innerText ?? '';
-            const found = ['model not found', 'Loading widget', 'Error displaying'].filter(one => text.includes(one));
-            window.troubles.push(...found);
-            requestAnimationFrame(look);
-        };
-        look();
-    """)
-    return lambda: page.evaluate("[...new Set(window.troubles)]")
-
-
 @APPS
 def test_saved_message_is_drawn_by_the_extension(open_notebook, app):
     notebook = open_notebook(saved(message(WORDS)), app=app)
@@ -215,17 +198,17 @@ def test_unknown_schema_is_drawn_from_its_other_forms(open_notebook):
 
 
 @APPS
-def test_dead_live_turn_shows_what_was_said_when_the_notebook_is_not_trusted(open_notebook, seen, app):
+def test_dead_live_turn_shows_what_was_said_when_the_notebook_is_not_trusted(open_notebook, troubles, app):
     notebook = open_notebook(saved(live(message("I was about to"), "0" * 32)), app=app)
 
     drawn = notebook.page.locator(".jp-agents-Slot")
     expect(drawn).to_contain_text("I was about to")
     expect(drawn).to_contain_text(REMARK)
-    assert seen() == []
+    assert troubles() == []
 
 
 @APPS
-def test_dead_live_turn_shows_what_was_said_when_the_notebook_is_trusted(open_notebook, seen, app):
+def test_dead_live_turn_shows_what_was_said_when_the_notebook_is_trusted(open_notebook, troubles, app):
     data = json.dumps(live(message("I was about to"), "0" * 32))
     notebook = open_notebook(f"import json\ndisplay(json.loads({data!r}), raw=True)", app=app)
     notebook.run_cell(0)
@@ -236,12 +219,12 @@ def test_dead_live_turn_shows_what_was_said_when_the_notebook_is_trusted(open_no
     drawn = notebook.page.locator(".jp-agents-Slot")
     expect(drawn).to_contain_text("I was about to")
     expect(drawn).to_contain_text(REMARK, timeout=10_000)
-    assert seen() == []
+    assert troubles() == []
 
 
 @APPS
 @pytest.mark.parametrize("kernel", ["python3", "ipykernel-oldest"])
-def test_live_view_is_shown_and_kept_when_its_turn_goes_on(open_notebook, seen, app, kernel):
+def test_live_view_is_shown_and_kept_when_its_turn_goes_on(open_notebook, troubles, app, kernel):
     notebook = open_notebook(tiny_cell(), 'display(state("one"), raw=True, display_id="slot")', app=app, kernel=kernel)
     notebook.run_cell(0)
     notebook.run_cell(1)
@@ -257,11 +240,11 @@ def test_live_view_is_shown_and_kept_when_its_turn_goes_on(open_notebook, seen, 
 
     expect(answer).to_be_focused()
     expect(answer).to_have_value("half-typed")
-    assert seen() == []
+    assert troubles() == []
 
 
 @APPS
-def test_static_form_takes_the_place_of_the_live_view_when_its_turn_ends(open_notebook, seen, app):
+def test_static_form_takes_the_place_of_the_live_view_when_its_turn_ends(open_notebook, troubles, app):
     filling = "\n".join(f"line {number}" for number in range(40))
     notebook = open_notebook(
         tiny_cell(), 'display(state("one"), raw=True, display_id="slot")', *[f"'''\n{filling}'''"] * 3, app=app
@@ -284,7 +267,7 @@ def test_static_form_takes_the_place_of_the_live_view_when_its_turn_ends(open_no
     page.wait_for_function("window.watched.length > 120")  # two seconds of frames
     tops = page.evaluate("window.watched")
     assert max(tops) - min(tops) < 2
-    assert seen() == []
+    assert troubles() == []
 
 
 @APPS
@@ -314,7 +297,7 @@ def test_reader_below_is_not_moved_when_a_live_view_above_ends(open_notebook, ap
 
 @APPS
 @pytest.mark.parametrize("end", ["restart_kernel", "kill_kernel", "shut_down_kernel"])
-def test_static_form_is_shown_when_the_kernel_of_a_live_view_ends(open_notebook, seen, app, end):
+def test_static_form_is_shown_when_the_kernel_of_a_live_view_ends(open_notebook, troubles, app, end):
     notebook = open_notebook(tiny_cell(), 'display(state("one"), raw=True, display_id="slot")', app=app)
     notebook.run_cell(0)
     notebook.run_cell(1)
@@ -327,11 +310,11 @@ def test_static_form_is_shown_when_the_kernel_of_a_live_view_ends(open_notebook,
     expect(drawn).to_contain_text("one", timeout=20_000)
     expect(drawn).to_contain_text(REMARK)
     expect(page.get_by_label("answer")).to_have_count(0)
-    assert seen() == []
+    assert troubles() == []
 
 
 @APPS
-def test_live_view_comes_back_when_the_page_is_reloaded(open_notebook, seen, app):
+def test_live_view_comes_back_when_the_page_is_reloaded(open_notebook, troubles, app):
     notebook = open_notebook(tiny_cell(), 'display(state("one"), raw=True, display_id="slot")', app=app)
     notebook.run_cell(0)
     notebook.run_cell(1)
@@ -341,7 +324,7 @@ def test_live_view_comes_back_when_the_page_is_reloaded(open_notebook, seen, app
     notebook.reload()
 
     expect(notebook.page.get_by_label("answer")).to_be_visible(timeout=20_000)
-    assert seen() == []
+    assert troubles() == []
 
 
 @APPS
