@@ -12,8 +12,10 @@ from typing import Any
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
-from jupyter_agents.drive import ChatCancelled, a_drive, current_run
+from jupyter_agents.drive import a_drive
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
+from jupyter_agents.interrupts import ChatCancelled
+from jupyter_agents.run import current_run
 from jupyter_agents.session import Session, current_session, use_session
 
 _under_way: set[Chat] = set()  # an event loop keeps only weak references to its tasks

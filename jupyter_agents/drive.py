@@ -7,131 +7,40 @@ tape answers it, what is logged before and after) is written once, as coroutines
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
-import os
-import signal
-import sys
-import threading
 import time
 import types
-import warnings
-import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_agents.budget import Ledger
-from jupyter_agents.control import Control
 from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Pause, Step, Tell
-from jupyter_agents.errors import INTERRUPTED, ConfigurationError, ModelError, NoHumanError
+from jupyter_agents.errors import INTERRUPTED, ModelError, NoHumanError
 from jupyter_agents.events import (
     CodeFinished,
     CodeStarted,
     Delta,
-    EventLog,
     HumanAnswered,
     HumanAsked,
-    Listener,
     ModelAnswered,
     ModelAsked,
     ModelFailed,
-    Notice,
     Waiting,
 )
-from jupyter_agents.executors.sink import OutputSink, use_sink
+from jupyter_agents.executors.sink import use_sink
 from jupyter_agents.executors.stopping import use_owner
-from jupyter_agents.session import Session, current_session
+from jupyter_agents.interrupts import TICK, ChatCancelled, cancelling, heartbeat
+from jupyter_agents.private_loop import await_elsewhere
+from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within, current_run
 
 if TYPE_CHECKING:
+    from jupyter_agents.control import Control
     from jupyter_agents.executors.base import ExecutionResult
     from jupyter_agents.human.base import Answer
-    from jupyter_agents.journal.recording import Tape
     from jupyter_agents.models.base import ModelReply
 
 T = TypeVar("T")
-
-TICK = 0.2
-"""Seconds between two wake-ups of an idle wait. A kernel notices an interrupt only when its loop wakes up."""
-
-
-@dataclass
-class RunState:
-    """What changes about a run: whether its chat is over. A task that goes on after it begins chats of its own."""
-
-    is_over: bool = False
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
-
-    `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
-    """
-
-    log: EventLog = field(default_factory=EventLog)
-    ledger: Ledger = field(default_factory=Ledger)
-    listeners: tuple[Listener, ...] = ()
-    session: Session = field(default_factory=current_session)
-    tape: Tape | None = None
-    chat: int = 0
-    depth: int = 0
-    pairs: Mapping[frozenset[int], object] = field(default_factory=dict)
-    state: RunState = field(default_factory=RunState)
-    control: Control = field(default_factory=Control)
-
-    def output_sink(self) -> OutputSink | None:
-        """Where code shows things, if a listener takes them; otherwise they go to the cell."""
-        sinks = (listener.output_sink() for listener in self.listeners if hasattr(listener, "output_sink"))
-        return next((sink for sink in sinks if sink is not None), None)
-
-    def tell(self, what: Any) -> None:
-        """Let every listener know. One that fails is warned about, and does not end the chat."""
-        with self.control.undisturbed():
-            for listener in self.listeners:
-                try:
-                    listener(what)
-                except Exception as error:  # noqa: BLE001 - whatever a listener raises, the chat is not its business
-                    warnings.warn(f"A listener failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)
-
-
-current_run: ContextVar[Run | None] = ContextVar("jupyter_agents_run", default=None)
-
-
-class ThisRun(Effect[Run]):
-    """The run of the driver that performs this effect."""
-
-    __slots__ = ()
-
-
-class ThisTask(Effect["asyncio.Task[Any] | None"]):
-    """The task in which an event loop's driver performs this effect; `None` under the synchronous one."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Within(Effect[T]):
-    """The value of a coroutine that is driven under another run: a chat nested in this one, or a new root chat."""
-
-    run: Run
-    coroutine: Coroutine[Any, Any, T]
-
-
-class ChatCancelled(asyncio.CancelledError):
-    """An interrupt or a cancelled task ended a chat in order. `result` holds what was said."""
-
-    def __init__(self, result: Any = None) -> None:
-        super().__init__("chat interrupted")
-        self.result = result
-
-    def _render_traceback_(self) -> list[str]:
-        """One quiet line instead of a traceback, in IPython."""
-        return [INTERRUPTED]
 
 
 def drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
@@ -166,7 +75,7 @@ async def a_drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> 
     and in a kernel the kernel with it.
     """
     loop = asyncio.get_running_loop()
-    with _driving(coroutine, run) as here, _heartbeat(loop), _cancelling(loop):
+    with _driving(coroutine, run) as here, heartbeat(loop), cancelling(loop):
         try:
             return await _steps(coroutine, here)
         except KeyboardInterrupt as stop:
@@ -208,58 +117,6 @@ def _driving(coroutine: Coroutine[Any, Any, Any], run: Run | None) -> Iterator[R
             coroutine.close()
         finally:
             current_run.reset(token)
-
-
-@contextmanager
-def _heartbeat(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Wake the loop every tick: ipykernel's interrupt handler schedules a callback, which does not wake it."""
-    beating = True
-
-    def beat() -> None:
-        if beating:
-            loop.call_later(TICK, beat)
-
-    beat()
-    try:
-        yield
-    finally:
-        beating = False
-
-
-_interruptible: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[asyncio.Task[Any]]] = (
-    weakref.WeakKeyDictionary()
-)
-"""The tasks of a loop that an interrupt cancels, while our handler for it is there."""
-
-
-@contextmanager
-def _cancelling(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Let an interrupt cancel this task where it would be raised in the loop itself, as in a terminal's IPython.
-
-    A kernel and `asyncio.run` have a handler of their own for it. Of several chats on a loop the first installs the
-    handler, and the last takes it away.
-    """
-    task, tasks = asyncio.current_task(), _interruptible.setdefault(loop, [])
-    if task is None or (not tasks and not _interrupts_are_raised()):
-        yield
-        return
-    if not tasks:
-        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(lambda: [one.cancel() for one in tasks]))
-    tasks.append(task)
-    try:
-        yield
-    finally:
-        tasks.remove(task)
-        if not tasks:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _interrupts_are_raised() -> bool:
-    """Whether an interrupt is a `KeyboardInterrupt` wherever this thread is: no kernel and no `asyncio.run` sees to it."""
-    app = sys.modules.get("ipykernel.kernelapp")
-    is_kernel = app is not None and app.IPKernelApp.initialized()
-    is_main = threading.current_thread() is threading.main_thread()
-    return is_main and not is_kernel and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _throwable(error: BaseException) -> BaseException:
@@ -331,7 +188,7 @@ def _at_once(effect: Any, run: Run) -> Any:
 
 def _call(effect: CallTool) -> Any:
     value = effect.function(*effect.args, **effect.kwargs)
-    return _await_elsewhere(value) if inspect.isawaitable(value) else value
+    return await_elsewhere(value) if inspect.isawaitable(value) else value
 
 
 async def _a_call(effect: CallTool, run: Run) -> Any:
@@ -461,86 +318,15 @@ _OPERATIONS: dict[type[Any], Callable[[Any, Run], Coroutine[Any, Any, Any]]] = {
 }
 
 
-# -- Async callbacks under the synchronous driver ----------------------------------------------------------------
-
-
-def _await_elsewhere(awaitable: Awaitable[T]) -> T:
-    """The value of an async callback, awaited on a private loop: the loop of this thread may be running already.
-
-    The callback sees the caller's context variables. What is bound to the caller's loop cannot be awaited there.
-    """
-    outcome: Future[T] = Future()
-    task: asyncio.Task[None] | None = None
-
-    async def awaited() -> None:
-        try:
-            outcome.set_result(await awaitable)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread; here it would end the loop
-            outcome.set_exception(error)
-
-    def begin() -> None:
-        nonlocal task
-        task = loop.create_task(awaited(), context=context)
-
-    depth = _depth_of_this_thread() + 1
-    loop, context = _private_thread(depth).loop, contextvars.copy_context()
-    try:
-        loop.call_soon_threadsafe(begin)
-        while not outcome.done():
-            wait([outcome], TICK)
-    except BaseException:
-        loop.call_soon_threadsafe(lambda: task and task.cancel())
-        _stop_blocks(depth)
-        wait([outcome], TICK)  # for the end of what is being stopped, but not long
-        raise
-    try:
-        return outcome.result()
-    except ChatCancelled as stop:  # a chat of the callback was interrupted
-        raise KeyboardInterrupt from stop
-    except RuntimeError as error:
-        if "different loop" not in str(error) and "different event loop" not in str(error):
-            raise
-        raise ConfigurationError(
-            "Cannot await an object of this notebook's event loop in a synchronous call. "
-            "Use the `a_` method instead, with `await` (for example `await agent.a_initiate_chat(…)`)."
-        ) from error
-
-
-class _LoopThread(threading.Thread):
-    """The thread of a private loop. A callback there that starts a chat of its own awaits callbacks on the next one."""
-
-    def __init__(self, depth: int) -> None:
-        super().__init__(name=f"jupyter-agents-callbacks-{depth}", daemon=True)
-        self.depth = depth
-        self.loop = asyncio.new_event_loop()
-
-    def run(self) -> None:
-        self.loop.run_forever()
-
-
-def _depth_of_this_thread() -> int:
-    thread = threading.current_thread()
-    return thread.depth if isinstance(thread, _LoopThread) else 0
-
-
-@cache
-def _private_thread(depth: int) -> _LoopThread:
-    thread = _LoopThread(depth)
-    thread.start()
-    return thread
-
-
-def _stop_blocks(depth: int) -> None:
-    """Stop the code that chats of callbacks run, in the private thread of this depth and those below it."""
-    from jupyter_agents.executors.stopping import stop_running_block
-
-    for thread in threading.enumerate():
-        if isinstance(thread, _LoopThread) and thread.depth >= depth and thread.ident is not None:
-            stop_running_block(thread.ident)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_private_thread.cache_clear)  # the threads of the loops stay with the parent
-
-
-__all__ = ["TICK", "Notice", "Run", "ThisRun", "Within", "a_drive", "current_run", "drive"]
+__all__ = [
+    "TICK",
+    "ChatCancelled",
+    "Run",
+    "RunState",
+    "ThisRun",
+    "ThisTask",
+    "Within",
+    "a_drive",
+    "current_run",
+    "drive",
+]

@@ -4,6 +4,10 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from jupyter_agents.code_blocks import CodeBlock
+from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.executors.live import LiveExecutor
+
 
 @pytest.fixture(scope="module")
 def bare_shell():
@@ -24,3 +28,23 @@ def shell(bare_shell):
     bare_shell.run_line_magic("unload_ext", "jupyter_agents")
     for name in set(bare_shell.user_ns) - before:
         del bare_shell.user_ns[name]
+
+
+@pytest.fixture
+def run(bare_shell):
+    """Run a block in the shell under the synchronous driver; its result."""
+
+    def run(code, language="python", **options):
+        return drive(LiveExecutor(bare_shell, **options).execute(CodeBlock(language, code)))
+
+    return run
+
+
+@pytest.fixture
+def a_run(bare_shell):
+    """The same under the driver of an event loop."""
+
+    async def a_run(code, language="python", **options):
+        return await a_drive(LiveExecutor(bare_shell, **options).execute(CodeBlock(language, code)))
+
+    return a_run

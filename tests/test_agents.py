@@ -1,4 +1,5 @@
 import inspect
+from fractions import Fraction
 
 import pytest
 
@@ -181,7 +182,17 @@ def test_inference_keyword_is_a_type_error_when_the_agent_is_no_assistant(kind):
         ({"code_execution_config": {"policy": "maybe"}}, "policy='maybe'.*auto, ask, deny"),
         ({"code_execution_config": {"last_n_messages": 0}}, "last_n_messages=0"),
         ({"code_execution_config": {"last_n_messages": True}}, "last_n_messages=True"),
+        ({"code_execution_config": {"timeout": 0}}, "Cannot use timeout=0: give a number of seconds above 0"),
+        ({"code_execution_config": {"timeout": -1.5}}, "timeout=-1.5"),
+        ({"code_execution_config": {"timeout": "60"}}, "timeout='60'.*or None for no limit"),
+        ({"code_execution_config": {"timeout": True}}, "timeout=True"),
+        ({"code_execution_config": {"timeout": float("nan")}}, "timeout=nan"),
+        ({"code_execution_config": {"timeout": float("inf")}}, "timeout=inf"),
         ({"code_execution_config": {"executor": "docker"}}, "executor='docker'"),
+        ({"max_consecutive_auto_reply": -1}, "max_consecutive_auto_reply=-1: give a whole number of at least 0"),
+        ({"max_consecutive_auto_reply": 2.5}, "max_consecutive_auto_reply=2.5"),
+        ({"max_consecutive_auto_reply": "3"}, "max_consecutive_auto_reply='3'"),
+        ({"max_consecutive_auto_reply": True}, "max_consecutive_auto_reply=True"),
         ({"function_map": {"f": "print"}}, "function 'f'.*'print'"),
     ],
 )
@@ -322,6 +333,24 @@ def test_limit_holds_for_one_sender_when_it_is_set_for_that_one():
 
     assert agent.max_consecutive_auto_reply(one) == 3
     assert agent.max_consecutive_auto_reply(other) == agent.max_consecutive_auto_reply() == 100
+
+
+def test_limit_stays_when_it_is_to_be_changed_to_what_is_none():
+    agent = user(max_consecutive_auto_reply=2)
+
+    with pytest.raises(ConfigurationError, match="max_consecutive_auto_reply=-1"):
+        agent.update_max_consecutive_auto_reply(-1)
+    with pytest.raises(ConfigurationError, match="max_consecutive_auto_reply='many'"):
+        agent.update_max_consecutive_auto_reply("many", agent)
+
+    assert agent.max_consecutive_auto_reply() == agent.max_consecutive_auto_reply(agent) == 2
+
+
+@pytest.mark.parametrize("seconds", [1, 0.5, Fraction(1, 3), None])
+def test_duration_is_accepted_when_it_is_above_0_or_not_given(seconds):
+    agent = user(code_execution_config={"timeout": seconds})
+
+    assert agent.code_config.timeout == seconds
 
 
 def test_limit_holds_for_everyone_when_it_is_set_without_a_sender():

@@ -789,7 +789,7 @@ def test_idle_chat_notices_within_a_second_when_a_signal_handler_cancels_it(wait
 async def test_heart_stops_when_the_chat_is_over(monkeypatch):
     loop, beats = asyncio.get_running_loop(), []
     call_later = loop.call_later
-    monkeypatch.setattr("jupyter_agents.drive.TICK", 0.001)
+    monkeypatch.setattr("jupyter_agents.interrupts.TICK", 0.001)
     monkeypatch.setattr(loop, "call_later", lambda *args: beats.append(args) or call_later(*args))
 
     await a_drive(give(None))

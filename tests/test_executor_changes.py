@@ -9,36 +9,21 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.drive import a_drive
 from jupyter_agents.executors import undo as undoing
 from jupyter_agents.executors.changes import MAX_NAMES, UNBOUND, Bindings, kind_of
 from jupyter_agents.executors.live import LiveExecutor
 from jupyter_agents.executors.undo import UndoHistory, forget, size_of, undo
 
 
-@pytest.fixture(scope="module")
-def shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    one = InteractiveShell.instance(config=config, user_ns={})
-    yield one
-    InteractiveShell.clear_instance()
-
-
 @pytest.fixture
-def run(shell):
-    for name in [name for name in shell.user_ns if not name.startswith("_") and name not in ("In", "Out")]:
-        if name not in shell.user_ns_hidden:
-            del shell.user_ns[name]
-
-    def run(code, language="python", **options):
-        return drive(LiveExecutor(shell, **options).execute(CodeBlock(language, code)))
-
+def run(run, bare_shell):
+    """The same, with no variables and no changes of an earlier test."""
+    for name in [name for name in bare_shell.user_ns if not name.startswith("_") and name not in ("In", "Out")]:
+        if name not in bare_shell.user_ns_hidden:
+            del bare_shell.user_ns[name]
     yield run
     forget()
 
@@ -69,8 +54,8 @@ NOTHING = {"added": [], "rebound": [], "changed": [], "deleted": []}
         ("x = 1\n1/0", {"added": ["x"]}),
     ],
 )
-def test_changes_name_what_the_block_changed(run, shell, code, found):
-    shell.user_ns.update(kept=[1, 2], frame=pd.DataFrame({"a": [1], "b": [2]}))
+def test_changes_name_what_the_block_changed(run, bare_shell, code, found):
+    bare_shell.user_ns.update(kept=[1, 2], frame=pd.DataFrame({"a": [1], "b": [2]}))
 
     changes = run(code).changes
 
@@ -158,26 +143,26 @@ def test_every_run_of_a_block_has_an_id_of_its_own(run):
     assert first.block_id.partition("-")[0] == second.block_id.partition("-")[0]
 
 
-async def test_changes_are_unknown_when_a_cell_ran_beside_the_block(shell, run):
-    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+async def test_changes_are_unknown_when_a_cell_ran_beside_the_block(bare_shell, run):
+    bare_shell.user_ns["begun"], bare_shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
     block = CodeBlock("python", "begun.set()\nawait done.wait()\ntheirs = 1")
-    task = asyncio.ensure_future(a_drive(LiveExecutor(shell).execute(block)))
+    task = asyncio.ensure_future(a_drive(LiveExecutor(bare_shell).execute(block)))
     await begun.wait()
-    shell.run_cell("mine = 1")
+    bare_shell.run_cell("mine = 1")
     done.set()
     result = await task
 
     assert not result.changes.is_known
     assert named(result.changes) == NOTHING
     assert undo(result.block_id).restored == ()
-    assert (shell.user_ns["mine"], shell.user_ns["theirs"]) == (1, 1)
+    assert (bare_shell.user_ns["mine"], bare_shell.user_ns["theirs"]) == (1, 1)
 
 
-def test_changes_are_unknown_when_a_cell_was_running_before_the_block_began(shell, run):
+def test_changes_are_unknown_when_a_cell_was_running_before_the_block_began(bare_shell, run):
     results = []
-    shell.user_ns["chat"] = lambda: results.append(run("theirs = 1"))
+    bare_shell.user_ns["chat"] = lambda: results.append(run("theirs = 1"))
 
-    shell.run_cell("import threading\nthread = threading.Thread(target=chat)\nthread.start()\nthread.join()")
+    bare_shell.run_cell("import threading\nthread = threading.Thread(target=chat)\nthread.start()\nthread.join()")
 
     assert not results[0].changes.is_known
 
@@ -185,43 +170,43 @@ def test_changes_are_unknown_when_a_cell_was_running_before_the_block_began(shel
 # -- Undo ---------------------------------------------------------------------------------------------------------
 
 
-def test_block_is_undone(run, shell):
-    shell.user_ns.update(kept=(kept := [1]), gone=(gone := object()))
+def test_block_is_undone(run, bare_shell):
+    bare_shell.user_ns.update(kept=(kept := [1]), gone=(gone := object()))
     result = run("kept = 5\nnew = 6\ndel gone")
 
     undone = undo(result.block_id)
 
     assert set(undone.restored) == {"kept", "new", "gone"}
     assert undone.left == {}
-    assert shell.user_ns["kept"] is kept
-    assert shell.user_ns["gone"] is gone
-    assert "new" not in shell.user_ns
+    assert bare_shell.user_ns["kept"] is kept
+    assert bare_shell.user_ns["gone"] is gone
+    assert "new" not in bare_shell.user_ns
 
 
-def test_undo_leaves_what_the_user_has_bound_since(run, shell):
+def test_undo_leaves_what_the_user_has_bound_since(run, bare_shell):
     result = run("x = 1\ny = []\nz = 3\ndef f(): pass")
-    shell.user_ns.update(x=100, y=[])
-    del shell.user_ns["z"]
-    shell.user_ns["f"] = None
+    bare_shell.user_ns.update(x=100, y=[])
+    del bare_shell.user_ns["z"]
+    bare_shell.user_ns["f"] = None
 
     undone = undo(result.block_id)
 
     assert undone.restored == ()
     assert dict.fromkeys("xyzf", "it has been changed since") == undone.left
-    assert (shell.user_ns["x"], shell.user_ns["y"], shell.user_ns["f"]) == (100, [], None)
+    assert (bare_shell.user_ns["x"], bare_shell.user_ns["y"], bare_shell.user_ns["f"]) == (100, [], None)
 
 
-def test_blocks_are_undone_one_after_the_other(run, shell):
-    shell.user_ns["x"] = "first"
+def test_blocks_are_undone_one_after_the_other(run, bare_shell):
+    bare_shell.user_ns["x"] = "first"
     one, two = run("x = 'second'"), run("x = 'third'")
 
     assert undo(one.block_id).left == {"x": "it has been changed since"}
     assert undo(two.block_id).restored == ("x",)
-    assert shell.user_ns["x"] == "second"
+    assert bare_shell.user_ns["x"] == "second"
 
 
-def test_undo_says_what_was_changed_in_place(run, shell):
-    shell.user_ns["rows"] = [1]
+def test_undo_says_what_was_changed_in_place(run, bare_shell):
+    bare_shell.user_ns["rows"] = [1]
     result = run("rows.append(2)\nx = 1")
 
     undone = undo(result.block_id)
@@ -243,9 +228,9 @@ def test_block_is_undone_once(run):
     }
 
 
-def test_nothing_is_undone_while_a_block_runs(run, shell):
+def test_nothing_is_undone_while_a_block_runs(run, bare_shell):
     first = run("x = 1")
-    shell.user_ns.update(undo=undo, first=first.block_id)
+    bare_shell.user_ns.update(undo=undo, first=first.block_id)
 
     result = run("undo(first).reason")
 

@@ -7,41 +7,10 @@ import threading
 import time
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
-from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.drive import a_drive, drive
-from jupyter_agents.executors.live import LiveExecutor
 from jupyter_agents.executors.stopping import interrupt_block, is_block_under_way, use_owner
 
 SAID = "The block was interrupted by the user.\n"
-
-
-@pytest.fixture(scope="module")
-def shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    one = InteractiveShell.instance(config=config, user_ns={})
-    yield one
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def run(shell):
-    def run(code, language="python", **options):
-        return drive(LiveExecutor(shell, **options).execute(CodeBlock(language, code)))
-
-    return run
-
-
-@pytest.fixture
-def a_run(shell):
-    async def a_run(code, language="python", **options):
-        return await a_drive(LiveExecutor(shell, **options).execute(CodeBlock(language, code)))
-
-    return a_run
 
 
 class Click:
@@ -118,8 +87,8 @@ async def test_awaited_chat_goes_on_when_only_code_is_interrupted(a_run, code):
     assert (await a_run("6 * 7")).text == "42"
 
 
-async def test_chat_ends_when_it_is_cancelled_while_its_block_is_being_interrupted(a_run, shell):
-    shell.user_ns["begun"] = begun = asyncio.Event()
+async def test_chat_ends_when_it_is_cancelled_while_its_block_is_being_interrupted(a_run, bare_shell):
+    bare_shell.user_ns["begun"] = begun = asyncio.Event()
     task = asyncio.ensure_future(a_run("import asyncio\nbegun.set()\nawait asyncio.sleep(20)"))
     await begun.wait()
 
@@ -163,8 +132,8 @@ def test_block_of_another_thread_is_interrupted(run, a_run, code, language, ends
     assert run("6 * 7").text == "42"
 
 
-def test_only_the_innermost_block_ends_when_a_block_has_started_another(run, shell):
-    shell.user_ns["run"] = run
+def test_only_the_innermost_block_ends_when_a_block_has_started_another(run, bare_shell):
+    bare_shell.user_ns["run"] = run
     click = Click(ends_chat=False)
 
     result = run("inner = run('while True: pass')\nprint(inner.exit_code)\nprint('and on it goes')")
@@ -173,8 +142,8 @@ def test_only_the_innermost_block_ends_when_a_block_has_started_another(run, she
     assert (result.exit_code, result.text) == (0, f"{SAID}130\nand on it goes\n")
 
 
-def test_all_blocks_end_when_the_chat_of_the_innermost_does(run, shell):
-    shell.user_ns["run"] = run
+def test_all_blocks_end_when_the_chat_of_the_innermost_does(run, bare_shell):
+    bare_shell.user_ns["run"] = run
     click = Click(ends_chat=True)
 
     with pytest.raises(KeyboardInterrupt):
@@ -221,12 +190,12 @@ def test_nothing_is_interrupted_when_no_block_runs():
     assert not interrupt_block(threading.get_ident(), ends_chat=True)
 
 
-async def test_cell_of_the_user_is_left_alone_when_it_runs_while_a_block_awaits(a_run, shell):
-    shell.user_ns.update(interrupt_block=interrupt_block, begun=asyncio.Event(), done=asyncio.Event())
+async def test_cell_of_the_user_is_left_alone_when_it_runs_while_a_block_awaits(a_run, bare_shell):
+    bare_shell.user_ns.update(interrupt_block=interrupt_block, begun=asyncio.Event(), done=asyncio.Event())
     task = asyncio.ensure_future(a_run("begun.set()\nawait done.wait()"))
-    await shell.user_ns["begun"].wait()
+    await bare_shell.user_ns["begun"].wait()
 
-    cell = shell.run_cell(
+    cell = bare_shell.run_cell(
         "import threading, time\n"
         "thread = threading.Thread(target=interrupt_block, kwargs={'ends_chat': False})\n"
         "thread.start(); thread.join()\n"
@@ -236,24 +205,24 @@ async def test_cell_of_the_user_is_left_alone_when_it_runs_while_a_block_awaits(
     result = await task
 
     assert cell.success
-    assert shell.user_ns["mine"] == "whole"
+    assert bare_shell.user_ns["mine"] == "whole"
     assert (result.exit_code, result.text) == (130, SAID)
 
 
-async def test_time_of_a_block_never_ends_a_cell_of_the_user(a_run, shell):
-    shell.user_ns["begun"] = begun = asyncio.Event()
+async def test_time_of_a_block_never_ends_a_cell_of_the_user(a_run, bare_shell):
+    bare_shell.user_ns["begun"] = begun = asyncio.Event()
     task = asyncio.ensure_future(a_run("import asyncio\nbegun.set()\nawait asyncio.sleep(20)", timeout=0.2))
     await begun.wait()
 
-    cell = shell.run_cell("import time\ntime.sleep(0.5)\nmine = 'whole again'")
+    cell = bare_shell.run_cell("import time\ntime.sleep(0.5)\nmine = 'whole again'")
     result = await task
 
     assert cell.success
     assert result.exit_code == 124
 
 
-async def test_block_of_another_chat_is_left_alone_when_it_shares_the_thread(a_run, shell):
-    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+async def test_block_of_another_chat_is_left_alone_when_it_shares_the_thread(a_run, bare_shell):
+    bare_shell.user_ns["begun"], bare_shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
     one, other = object(), object()
 
     async def chat():
@@ -269,36 +238,36 @@ async def test_block_of_another_chat_is_left_alone_when_it_shares_the_thread(a_r
     assert (await task).text == "'whole'"
 
 
-def test_block_is_interrupted_for_its_chat_and_for_the_one_that_started_it(run, shell):
+def test_block_is_interrupted_for_its_chat_and_for_the_one_that_started_it(run, bare_shell):
     outer, inner, told = object(), object(), []
-    shell.user_ns.update(run=run, use_owner=use_owner, inner=inner)
+    bare_shell.user_ns.update(run=run, use_owner=use_owner, inner=inner)
 
     def click(owner):
         told.append(interrupt_block(ends_chat=False, owner=owner))
 
     for owner in (outer, inner):
-        shell.user_ns["click"] = lambda owner=owner: click(owner)
+        bare_shell.user_ns["click"] = lambda owner=owner: click(owner)
         with use_owner(outer):
             result = run("with use_owner(inner):\n    found = run('click()')\nprint(found.exit_code)")
         assert result.exit_code == 0
         assert result.text.endswith("130\n")
 
 
-def test_click_from_the_main_thread_interrupts_the_code_that_made_it(run, shell):
-    shell.user_ns["click"] = lambda: interrupt_block(ends_chat=False)
+def test_click_from_the_main_thread_interrupts_the_code_that_made_it(run, bare_shell):
+    bare_shell.user_ns["click"] = lambda: interrupt_block(ends_chat=False)
 
     result = run("print('before')\nclick()\nprint('after')")
 
     assert (result.exit_code, result.text) == (130, f"before\n{SAID}")
 
 
-def test_block_ends_in_order_when_its_command_has_just_begun(run, shell, monkeypatch):
+def test_block_ends_in_order_when_its_command_has_just_begun(run, bare_shell, monkeypatch):
     def system(command):
         try:
             interrupt_block(ends_chat=False)
         except KeyboardInterrupt:
             raise UnboundLocalError("child") from None  # as IPython does when it has no process yet
 
-    monkeypatch.setattr(shell, "system", system)
+    monkeypatch.setattr(bare_shell, "system", system)
 
     assert run("!sleep 20\nprint('and on it goes')").text == SAID

@@ -3,11 +3,9 @@
 import asyncio
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.drive import a_drive
 from jupyter_agents.executors.live import LiveExecutor
 from jupyter_agents.executors.outputs import MESSAGE_MIME
 from jupyter_agents.executors.sink import current_sink, use_sink
@@ -27,27 +25,9 @@ class Shown:
         self.outputs.append((data, metadata, display_id, update))
 
 
-@pytest.fixture(scope="module")
-def shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    one = InteractiveShell.instance(config=config, user_ns={})
-    yield one
-    InteractiveShell.clear_instance()
-
-
 @pytest.fixture
 def sink():
     return Shown()
-
-
-@pytest.fixture
-def run(shell):
-    def run(code, language="python", **options):
-        return drive(LiveExecutor(shell, **options).execute(CodeBlock(language, code)))
-
-    return run
 
 
 def test_sink_gets_what_the_block_shows_and_the_cell_nothing(run, sink, capsys):
@@ -96,12 +76,14 @@ def test_sink_gets_as_much_as_the_page_when_there_is_too_much(run, sink, capsys)
     assert all(line in page for line in sink.texts["stdout"].splitlines()[-3:])
 
 
-def test_update_replaces_a_display_of_the_block_and_is_published_when_it_is_of_another(run, shell, sink, monkeypatch):
+def test_update_replaces_a_display_of_the_block_and_is_published_when_it_is_of_another(
+    run, bare_shell, sink, monkeypatch
+):
     published = []
-    shell.user_ns["handle"] = None
+    bare_shell.user_ns["handle"] = None
     run("handle = display('old', display_id='mine')")
     monkeypatch.setattr(
-        shell.display_pub, "publish", lambda data, metadata=None, **options: published.append((data, options))
+        bare_shell.display_pub, "publish", lambda data, metadata=None, **options: published.append((data, options))
     )
 
     with use_sink(sink):
@@ -131,8 +113,8 @@ def test_thread_of_a_block_shows_its_output_in_the_sink(run, sink, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_block_of_a_block_shows_its_output_once_and_by_way_of_it(run, shell, sink):
-    shell.user_ns["run"] = run
+def test_block_of_a_block_shows_its_output_once_and_by_way_of_it(run, bare_shell, sink):
+    bare_shell.user_ns["run"] = run
 
     with use_sink(sink):
         result = run("print('outer')\nrun('print(\"inner\")');")
@@ -141,9 +123,9 @@ def test_block_of_a_block_shows_its_output_once_and_by_way_of_it(run, shell, sin
     assert result.text == "outer\ninner\n"
 
 
-def test_block_of_a_block_has_its_own_sink_when_its_chat_has_one(run, shell, sink):
+def test_block_of_a_block_has_its_own_sink_when_its_chat_has_one(run, bare_shell, sink):
     inner = Shown()
-    shell.user_ns.update(run=run, use_sink=use_sink, inner=inner)
+    bare_shell.user_ns.update(run=run, use_sink=use_sink, inner=inner)
 
     with use_sink(sink):
         run("print('outer')\nwith use_sink(inner):\n    run('print(1)')\nprint('again')")
@@ -159,17 +141,17 @@ def test_sink_is_that_of_one_chat_and_is_forgotten(sink):
     assert current_sink.get() is None
 
 
-async def test_cell_of_the_user_is_never_handed_over_when_it_runs_while_a_block_awaits(shell, sink, capsys):
-    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+async def test_cell_of_the_user_is_never_handed_over_when_it_runs_while_a_block_awaits(bare_shell, sink, capsys):
+    bare_shell.user_ns["begun"], bare_shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
 
     async def chat():
         with use_sink(sink):
             block = CodeBlock("python", "print('theirs')\nbegun.set()\nawait done.wait()\nprint('at last')")
-            return await a_drive(LiveExecutor(shell).execute(block))
+            return await a_drive(LiveExecutor(bare_shell).execute(block))
 
     task = asyncio.ensure_future(chat())
     await begun.wait()
-    shell.run_cell("print('mine')\ndisplay('mine too')\n'and mine'")
+    bare_shell.run_cell("print('mine')\ndisplay('mine too')\n'and mine'")
     done.set()
     await task
 

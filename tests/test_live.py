@@ -12,53 +12,21 @@ import time
 
 import psutil
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.drive import a_drive, drive
+from jupyter_agents.drive import drive
 from jupyter_agents.errors import ConfigurationError, ExecutorError
 from jupyter_agents.executors.base import Executor
 from jupyter_agents.executors.live import LiveExecutor
 from jupyter_agents.executors.stopping import stop_running_block
 
 
-@pytest.fixture(scope="module")
-def shell():
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    one = InteractiveShell.instance(config=config, user_ns={})
-    yield one
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def run(shell):
-    """Run a block under the synchronous driver; its result."""
-
-    def run(code, language="python", **options):
-        return drive(LiveExecutor(shell, **options).execute(CodeBlock(language, code)))
-
-    return run
-
-
-@pytest.fixture
-def a_run(shell):
-    """Run a block under the asynchronous driver; its result."""
-
-    async def a_run(code, language="python", **options):
-        return await a_drive(LiveExecutor(shell, **options).execute(CodeBlock(language, code)))
-
-    return a_run
-
-
 def kinds(result):
     return [output["output_type"] for output in result.outputs]
 
 
-def test_live_executor_is_an_executor(shell):
-    assert isinstance(LiveExecutor(shell), Executor)
+def test_live_executor_is_an_executor(bare_shell):
+    assert isinstance(LiveExecutor(bare_shell), Executor)
 
 
 def test_result_holds_what_the_block_showed_in_order(run, capsys):
@@ -70,10 +38,10 @@ def test_result_holds_what_the_block_showed_in_order(run, capsys):
     assert capsys.readouterr() == ("out\n{'a': 1}\n42\n", "err\n")
 
 
-def test_variables_stay_when_the_block_has_ended(run, shell):
+def test_variables_stay_when_the_block_has_ended(run, bare_shell):
     run("answer = 6 * 7")
 
-    assert shell.user_ns["answer"] == 42
+    assert bare_shell.user_ns["answer"] == 42
     assert run("answer + 1").text == "43"
 
 
@@ -199,19 +167,21 @@ def test_traceback_is_whole_when_only_a_library_ran(run):
     assert result.exit_code != 0
 
 
-def test_block_runs_through_a_cell_magic_when_the_shell_has_one_for_its_language(shell, run):
-    shell.register_magic_function(lambda line, cell: f"queried {cell.strip()}", "cell", "SQL")
+def test_block_runs_through_a_cell_magic_when_the_shell_has_one_for_its_language(bare_shell, run):
+    bare_shell.register_magic_function(lambda line, cell: f"queried {cell.strip()}", "cell", "SQL")
 
     result = run("select 1", "sql")
 
     assert (result.exit_code, result.text) == (0, "'queried select 1'")
 
 
-def test_blocks_of_a_message_run_in_order_whatever_runs_them(shell):
+def test_blocks_of_a_message_run_in_order_whatever_runs_them(bare_shell):
     from jupyter_agents import UserProxyAgent
 
-    shell.register_magic_function(lambda line, cell: f"queried {cell.strip()}", "cell", "SQL")
-    user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"executor": LiveExecutor(shell)})
+    bare_shell.register_magic_function(lambda line, cell: f"queried {cell.strip()}", "cell", "SQL")
+    user = UserProxyAgent(
+        "user", human_input_mode="NEVER", code_execution_config={"executor": LiveExecutor(bare_shell)}
+    )
     text = "```python\nprint('first')\n```\n```sql\nselect 1\n```\n```python\nprint('last')\n```"
 
     reply = user.generate_reply(messages=[{"role": "user", "content": text}])
@@ -236,14 +206,14 @@ def test_block_is_refused_when_a_magic_would_show_its_text_as_it_is(run, languag
         (CodeBlock("python", "# filename: ../x.py\nx = 1"), "without '..'"),
     ],
 )
-def test_block_is_refused_when_it_cannot_be_run(shell, block, reason):
-    shell.user_ns.pop("x", None)
+def test_block_is_refused_when_it_cannot_be_run(bare_shell, block, reason):
+    bare_shell.user_ns.pop("x", None)
 
-    result = drive(LiveExecutor(shell).execute(block))
+    result = drive(LiveExecutor(bare_shell).execute(block))
 
     assert (result.status, result.exit_code) == ("refused", 1)
     assert reason in result.text
-    assert "x" not in shell.user_ns
+    assert "x" not in bare_shell.user_ns
 
 
 def test_block_is_saved_and_run_when_it_has_a_filename(run, tmp_path):
@@ -263,10 +233,10 @@ def test_block_of_another_language_is_saved_when_it_has_a_filename(run, tmp_path
     assert (tmp_path / "page.html").exists()
 
 
-def test_files_are_saved_in_the_same_place_when_a_block_has_another_directory(run, shell, tmp_path, monkeypatch):
+def test_files_are_saved_in_the_same_place_when_a_block_has_another_directory(run, bare_shell, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    executor = LiveExecutor(shell, work_dir="coding")
-    shell.user_ns["save"] = lambda: drive(executor.execute(CodeBlock("css", "/* filename: x.css */\na")))
+    executor = LiveExecutor(bare_shell, work_dir="coding")
+    bare_shell.user_ns["save"] = lambda: drive(executor.execute(CodeBlock("css", "/* filename: x.css */\na")))
 
     result = drive(executor.execute(CodeBlock("python", "save().text")))
 
@@ -274,9 +244,11 @@ def test_files_are_saved_in_the_same_place_when_a_block_has_another_directory(ru
     assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*")] == ["coding", "coding/x.css"]
 
 
-async def test_file_is_saved_only_when_no_other_block_has_the_directory_changed(a_run, shell, tmp_path, monkeypatch):
+async def test_file_is_saved_only_when_no_other_block_has_the_directory_changed(
+    a_run, bare_shell, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+    bare_shell.user_ns["begun"], bare_shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
     first = asyncio.ensure_future(a_run("begun.set()\nawait done.wait()", work_dir="other"))
     await begun.wait()
     second = asyncio.ensure_future(a_run("/* filename: x.css */\na", "css"))
@@ -295,11 +267,11 @@ def test_limit_of_time_must_be_above_zero(timeout):
         LiveExecutor(timeout=timeout)
 
 
-def test_work_dir_that_cannot_be_made_is_an_error(shell, tmp_path):
+def test_work_dir_that_cannot_be_made_is_an_error(bare_shell, tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(ConfigurationError, match="Cannot use work_dir="):
-        drive(LiveExecutor(shell, work_dir=tmp_path / "file").execute(CodeBlock("python", "1")))
+        drive(LiveExecutor(bare_shell, work_dir=tmp_path / "file").execute(CodeBlock("python", "1")))
 
 
 # -- What a block may break ---------------------------------------------------------------------------------------
@@ -331,8 +303,8 @@ ABUSE = [
 ]
 
 
-def state(shell):
-    hook = shell.displayhook
+def state(bare_shell):
+    hook = bare_shell.displayhook
     names = ("_", "__", "___", "In", "Out", "get_ipython", "exit", "quit")
     return {
         "streams": (sys.stdout, sys.stderr, sys.stdin, sys.displayhook, sys.excepthook),
@@ -342,51 +314,57 @@ def state(shell):
         "directory": os.getcwd(),
         "handlers": [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)],
         "timer": signal.getitimer(signal.ITIMER_REAL),
-        "shell": {name: value for name, value in vars(shell).items() if callable(value)},
-        "parts": (shell.display_pub, hook, shell.custom_exceptions, shell.execution_count, shell.compile.flags),
-        "hooks": (dict(vars(shell.display_pub)).keys(), dict(vars(hook)).keys(), hook._, hook.exec_result),
-        "names": {name: shell.user_ns.get(name, "missing") for name in names},
-        "history": (list(shell.history_manager.input_hist_parsed), dict(shell.history_manager.output_hist)),
-        "payloads": list(shell.payload_manager.read_payload()),
+        "shell": {name: value for name, value in vars(bare_shell).items() if callable(value)},
+        "parts": (
+            bare_shell.display_pub,
+            hook,
+            bare_shell.custom_exceptions,
+            bare_shell.execution_count,
+            bare_shell.compile.flags,
+        ),
+        "hooks": (dict(vars(bare_shell.display_pub)).keys(), dict(vars(hook)).keys(), hook._, hook.exec_result),
+        "names": {name: bare_shell.user_ns.get(name, "missing") for name in names},
+        "history": (list(bare_shell.history_manager.input_hist_parsed), dict(bare_shell.history_manager.output_hist)),
+        "payloads": list(bare_shell.payload_manager.read_payload()),
     }
 
 
 @pytest.mark.parametrize("code", ABUSE)
-def test_session_is_as_before_when_a_block_has_abused_it(run, shell, capsys, code):
-    shell.run_cell("40 + 2", store_history=True)
-    before = state(shell)
+def test_session_is_as_before_when_a_block_has_abused_it(run, bare_shell, capsys, code):
+    bare_shell.run_cell("40 + 2", store_history=True)
+    before = state(bare_shell)
 
     run(code)
 
-    assert state(shell) == before
+    assert state(bare_shell) == before
     capsys.readouterr()
-    assert shell.run_cell("print(_ + 1)").success
+    assert bare_shell.run_cell("print(_ + 1)").success
     assert capsys.readouterr().out == "43\n"
 
 
-def test_value_of_a_block_does_not_become_that_of_the_cell(run, shell):
-    shell.run_cell("'mine'", store_history=True)
-    outputs = dict(shell.user_ns["Out"])
+def test_value_of_a_block_does_not_become_that_of_the_cell(run, bare_shell):
+    bare_shell.run_cell("'mine'", store_history=True)
+    outputs = dict(bare_shell.user_ns["Out"])
 
     run("for _ in range(3): pass\n'theirs'")
 
-    assert shell.user_ns["_"] == "mine"
-    assert shell.user_ns["Out"] == outputs
+    assert bare_shell.user_ns["_"] == "mine"
+    assert bare_shell.user_ns["Out"] == outputs
 
 
-def test_value_of_the_cell_survives_a_block_inside_it(run, shell):
-    shell.user_ns["run"] = run
+def test_value_of_the_cell_survives_a_block_inside_it(run, bare_shell):
+    bare_shell.user_ns["run"] = run
 
-    result = shell.run_cell("run('1 + 1'); 'mine'")
+    result = bare_shell.run_cell("run('1 + 1'); 'mine'")
 
     assert result.result == "mine"
 
 
-def test_help_is_shown_as_text_when_a_block_asks_for_it(run, shell):
+def test_help_is_shown_as_text_when_a_block_asks_for_it(run, bare_shell):
     result = run("len?")
 
     assert "Return the number of items in a container." in result.text
-    assert shell.payload_manager.read_payload() == []
+    assert bare_shell.payload_manager.read_payload() == []
 
 
 def test_clearing_the_output_forgets_what_was_before_and_leaves_the_cell_alone(run, capsys):
@@ -503,8 +481,8 @@ def test_script_is_a_result_when_it_is_too_long_for_the_system(run):
         "import asyncio; await asyncio.sleep(20)",
     ],
 )
-def test_block_ends_when_its_time_is_over(run, shell, code):
-    before = state(shell)
+def test_block_ends_when_its_time_is_over(run, bare_shell, code):
+    before = state(bare_shell)
     started = time.monotonic()
 
     result = run(code, timeout=0.2)
@@ -512,7 +490,7 @@ def test_block_ends_when_its_time_is_over(run, shell, code):
     assert (result.exit_code, result.status) == (124, "error")
     assert result.text.endswith("The block timed out after 0.2 s.\n")
     assert time.monotonic() - started < 5
-    assert state(shell) == before
+    assert state(bare_shell) == before
 
 
 def test_timer_of_the_user_goes_on_when_a_block_had_one_of_its_own(run):
@@ -548,15 +526,15 @@ def interrupt_soon():
         ("bash", "sleep 20"),
     ],
 )
-def test_interrupt_of_a_person_ends_the_chat(run, shell, language, code):
-    before = state(shell)
+def test_interrupt_of_a_person_ends_the_chat(run, bare_shell, language, code):
+    before = state(bare_shell)
     timer = interrupt_soon()
 
     with pytest.raises(KeyboardInterrupt):
         run(code, language)
 
     timer.join()
-    assert state(shell) == before
+    assert state(bare_shell) == before
 
 
 @pytest.mark.parametrize("code", ["while True: pass", "import asyncio; await asyncio.sleep(20)"])
@@ -593,27 +571,27 @@ async def test_block_that_awaits_is_refused_when_the_driver_cannot(run):
     "code", ["import asyncio\nawait asyncio.sleep(0)\nx = 'ran'", "async with None: x = 'ran'", "%%waits\nx = 'ran'"]
 )
 @pytest.mark.parametrize("awaited", [False, True])
-def test_block_that_awaits_is_refused_when_it_may_not(run, a_run, shell, waits, code, awaited):
-    shell.user_ns.pop("x", None)
+def test_block_that_awaits_is_refused_when_it_may_not(run, a_run, bare_shell, waits, code, awaited):
+    bare_shell.user_ns.pop("x", None)
 
     result = asyncio.run(a_run(code, allow_await=False)) if awaited else run(code, allow_await=False)
 
     assert (result.status, result.outputs) == ("refused", ())
     assert "not available in a background chat" in result.text
-    assert "x" not in shell.user_ns
+    assert "x" not in bare_shell.user_ns
     assert run("6 * 7", allow_await=False).text == "42"
 
 
 @pytest.fixture
-def waits(shell):
+def waits(bare_shell):
     """An input transformer that makes of a cell `%%waits` one that awaits."""
 
     def transform(lines):
         return ["import asyncio\n", "await asyncio.sleep(0, 'waited')\n"] if lines[0] == "%%waits\n" else lines
 
-    shell.input_transformers_cleanup.append(transform)
+    bare_shell.input_transformers_cleanup.append(transform)
     yield
-    shell.input_transformers_cleanup.remove(transform)
+    bare_shell.input_transformers_cleanup.remove(transform)
 
 
 async def test_block_may_await_when_an_input_transformer_adds_the_await(a_run, run, waits):
@@ -622,14 +600,14 @@ async def test_block_may_await_when_an_input_transformer_adds_the_await(a_run, r
 
 
 @pytest.fixture
-async def during_a_block(a_run, shell):
+async def during_a_block(a_run, bare_shell):
     """Run a cell of the user while a block awaits; what came of the block."""
 
     async def during_a_block(cell):
-        shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+        bare_shell.user_ns["begun"], bare_shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
         task = asyncio.ensure_future(a_run("print('theirs')\nbegun.set()\nawait done.wait()\nprint('at last')"))
         await begun.wait()
-        result = shell.run_cell(cell, store_history=True)
+        result = bare_shell.run_cell(cell, store_history=True)
         done.set()
         return result, await task
 
@@ -637,16 +615,16 @@ async def during_a_block(a_run, shell):
 
 
 async def test_cell_of_the_user_keeps_what_it_did_when_it_ran_while_a_block_awaited(
-    during_a_block, shell, tmp_path, monkeypatch
+    during_a_block, bare_shell, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    count, inputs = shell.execution_count, len(shell.user_ns["In"])
+    count, inputs = bare_shell.execution_count, len(bare_shell.user_ns["In"])
 
     await during_a_block("import os\nos.mkdir('new')\nos.chdir('new')\n'mine'")
 
-    assert shell.execution_count == count + 1
-    assert len(shell.user_ns["In"]) == inputs + 1
-    assert (shell.user_ns["Out"][count], shell.user_ns["_"]) == ("mine", "mine")
+    assert bare_shell.execution_count == count + 1
+    assert len(bare_shell.user_ns["In"]) == inputs + 1
+    assert (bare_shell.user_ns["Out"][count], bare_shell.user_ns["_"]) == ("mine", "mine")
     assert os.getcwd() == str(tmp_path / "new")
 
 
@@ -665,12 +643,12 @@ async def test_threads_of_a_block_belong_to_it_when_it_awaits(a_run):
     assert (await a_run(code)).text == "said\n"
 
 
-async def test_nothing_listens_for_cells_when_a_block_has_ended(a_run, shell):
-    before = list(shell.events.callbacks["pre_execute"])
+async def test_nothing_listens_for_cells_when_a_block_has_ended(a_run, bare_shell):
+    before = list(bare_shell.events.callbacks["pre_execute"])
 
     await a_run("import asyncio\nawait asyncio.sleep(0)")
 
-    assert shell.events.callbacks["pre_execute"] == before
+    assert bare_shell.events.callbacks["pre_execute"] == before
 
 
 async def test_failure_after_an_await_is_told(a_run):
@@ -680,8 +658,8 @@ async def test_failure_after_an_await_is_told(a_run):
     assert "ZeroDivisionError" in result.text
 
 
-async def test_cancelling_a_chat_cancels_the_block_that_awaits(a_run, shell):
-    shell.user_ns["begun"] = begun = asyncio.Event()
+async def test_cancelling_a_chat_cancels_the_block_that_awaits(a_run, bare_shell):
+    bare_shell.user_ns["begun"] = begun = asyncio.Event()
     task = asyncio.ensure_future(a_run("import asyncio\nbegun.set()\nawait asyncio.sleep(20)"))
     await begun.wait()
     task.cancel()
@@ -690,8 +668,8 @@ async def test_cancelling_a_chat_cancels_the_block_that_awaits(a_run, shell):
         await task
 
 
-async def test_blocks_of_two_chats_never_run_at_once(a_run, shell):
-    shell.user_ns["log"] = log = []
+async def test_blocks_of_two_chats_never_run_at_once(a_run, bare_shell):
+    bare_shell.user_ns["log"] = log = []
     code = "import asyncio\nlog.append('{0} begins')\nawait asyncio.sleep(0.1)\nlog.append('{0} ends')"
 
     await asyncio.gather(a_run(code.format("a")), a_run(code.format("b")))
@@ -699,8 +677,8 @@ async def test_blocks_of_two_chats_never_run_at_once(a_run, shell):
     assert log in (["a begins", "a ends", "b begins", "b ends"], ["b begins", "b ends", "a begins", "a ends"])
 
 
-async def test_block_of_a_synchronous_chat_fails_when_it_would_wait_for_ever(a_run, run, shell):
-    shell.user_ns["begun"], shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
+async def test_block_of_a_synchronous_chat_fails_when_it_would_wait_for_ever(a_run, run, bare_shell):
+    bare_shell.user_ns["begun"], bare_shell.user_ns["done"] = begun, done = asyncio.Event(), asyncio.Event()
     task = asyncio.ensure_future(a_run("begun.set()\nawait done.wait()"))
     await begun.wait()
 
@@ -712,16 +690,16 @@ async def test_block_of_a_synchronous_chat_fails_when_it_would_wait_for_ever(a_r
     assert run("1").ok
 
 
-def test_block_may_run_a_block(run, shell):
-    shell.user_ns["run"] = run
+def test_block_may_run_a_block(run, bare_shell):
+    bare_shell.user_ns["run"] = run
 
     result = run("print('outer')\ninner = run('print(1)')\nprint(inner.text)")
 
     assert result.text == "outer\n1\n1\n\n"
 
 
-def test_interrupt_ends_the_chat_whose_block_has_started_another(run, shell):
-    shell.user_ns["run"] = run
+def test_interrupt_ends_the_chat_whose_block_has_started_another(run, bare_shell):
+    bare_shell.user_ns["run"] = run
     timer = interrupt_soon()
 
     with pytest.raises(KeyboardInterrupt):
@@ -753,7 +731,7 @@ def test_blocks_of_two_threads_take_turns(run):
         ("sleep 20", "bash"),
     ],
 )
-def test_block_of_another_thread_ends_when_it_is_told_to_stop(run, a_run, shell, code, language):
+def test_block_of_another_thread_ends_when_it_is_told_to_stop(run, a_run, bare_shell, code, language):
     ended = []
 
     def chat():
@@ -762,7 +740,7 @@ def test_block_of_another_thread_ends_when_it_is_told_to_stop(run, a_run, shell,
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
             ended.append(error)
 
-    before = state(shell)
+    before = state(bare_shell)
     thread = threading.Thread(target=chat)
     thread.start()
 
@@ -772,12 +750,12 @@ def test_block_of_another_thread_ends_when_it_is_told_to_stop(run, a_run, shell,
 
     assert isinstance(ended[0], KeyboardInterrupt | asyncio.CancelledError)
     assert not stop_running_block(thread.ident)
-    assert state(shell) == before
+    assert state(bare_shell) == before
     assert run("6 * 7").text == "42"
 
 
-def test_block_is_left_alone_when_another_thread_is_meant(run, shell):
-    shell.user_ns["stop"] = lambda: stop_running_block(threading.get_ident() + 1)
+def test_block_is_left_alone_when_another_thread_is_meant(run, bare_shell):
+    bare_shell.user_ns["stop"] = lambda: stop_running_block(threading.get_ident() + 1)
 
     assert run("stop()").text == "False"
 

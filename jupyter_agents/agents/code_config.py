@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
+from numbers import Real
 from typing import Any, Literal
 
 from jupyter_agents.errors import ConfigurationError
@@ -83,6 +85,15 @@ def _check(given: Mapping[str, Any]) -> None:
     last = given.get("last_n_messages", 1)
     if last != "auto" and (not isinstance(last, int) or isinstance(last, bool) or last < 1):
         raise ConfigurationError(f"Cannot use last_n_messages={last!r}: give a whole number of at least 1, or 'auto'.")
+    timeout = given.get("timeout")
+    if timeout is not None and not _is_duration(timeout):
+        raise ConfigurationError(
+            f"Cannot use timeout={timeout!r}: give a number of seconds above 0, or None for no limit."
+        )
     executor = given.get("executor")
     if executor is not None and not hasattr(executor, "execute"):
         raise ConfigurationError(f"Cannot use executor={executor!r}: it must have an execute(block) coroutine.")
+
+
+def _is_duration(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 < float(value) < inf

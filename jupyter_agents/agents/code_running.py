@@ -13,12 +13,12 @@ from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig, stricter
 from jupyter_agents.agents.faces import call_hook, is_overridden
 from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
-from jupyter_agents.drive import Run, ThisRun
 from jupyter_agents.effects import Ask, Emit, Execute
 from jupyter_agents.errors import NoHumanError
 from jupyter_agents.events import CodeFinished, Noted
 from jupyter_agents.executors.base import Executor
 from jupyter_agents.human.base import Answer, Prompt
+from jupyter_agents.run import Run, ThisRun
 from jupyter_agents.termination import ChatEnds, EndedBy
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Coroutine
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
-from jupyter_agents.drive import a_drive, current_run, drive
+from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.effects import CallTool
 from jupyter_agents.errors import JupyterAgentsError
+from jupyter_agents.run import current_run
 
 P = ParamSpec("P")
 T = TypeVar("T")

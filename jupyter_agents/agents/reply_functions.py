@@ -14,12 +14,12 @@ from jupyter_agents.agents.code_running import approve_call, can_run
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
-from jupyter_agents.drive import ThisRun
 from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.events import ToolFinished, ToolStarted
 from jupyter_agents.messages import Message, ToolCall, ToolResponse
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.replies import NEXT, Reply
+from jupyter_agents.run import ThisRun
 from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude
 
 if TYPE_CHECKING:

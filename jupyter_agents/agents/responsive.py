@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from jupyter_agents.agents import code_running, reply_functions
@@ -15,17 +14,19 @@ from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig, check_policy
 from jupyter_agents.agents.faces import Core, call, call_hook, core_of, faces, is_overridden
 from jupyter_agents.agents.history import History, Talk
+from jupyter_agents.agents.memory import Memory, Opening, in_chat
 from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.agents.templates import prepared
 from jupyter_agents.budget import Budget
 from jupyter_agents.conversation import ChatResult, Limits, TurnLoop, check_people, hold_chat, open_run
-from jupyter_agents.drive import Run, ThisRun
 from jupyter_agents.effects import Ask, Emit
 from jupyter_agents.errors import ConfigurationError, InvalidMessageError
-from jupyter_agents.events import EventLog, HistorySet, MessageSent
+from jupyter_agents.events import EventLog, MessageSent
 from jupyter_agents.human.base import HumanInput, Prompt
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
 from jupyter_agents.replies import Reply, ReplyFunction, matches
+from jupyter_agents.run import Run, ThisRun
 from jupyter_agents.session import CodePolicy, Rendered
 from jupyter_agents.termination import Condition, HumanInputMode, is_terminate, read_question
 from jupyter_agents.tools import call_function
@@ -34,32 +35,6 @@ _MODES = ("ALWAYS", "TERMINATE", "NEVER")
 _CODE_RESULT = re.compile(r"exitcode: -?\d+ \(execution (?:succeeded|failed)\)\n")
 _chosen: ContextVar[list[Reply]] = ContextVar("jupyter_agents_chosen")
 """Where the replies go that the chain chooses while an override of `generate_reply` runs."""
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a chat begins: who is to answer, and whether what was said before is forgotten."""
-
-    request_reply: bool | None = None
-    clear_history: bool = False
-    expects_replies: bool = False
-
-
-@dataclass(frozen=True)
-class Relation:
-    """What there is between one agent and another: history, count of automatic replies, whether it answers."""
-
-    history: History | None
-    counter: int | None
-    replies: bool | None
-
-    def restore(self, other: Any, *places: dict[Any, Any]) -> None:
-        """Put it back into the agent's three places."""
-        for place, value in zip(places, (self.history, self.counter, self.replies), strict=True):
-            if value is None:
-                place.pop(other, None)
-            else:
-                place[other] = value
 
 
 class ResponsiveAgent:
@@ -113,13 +88,8 @@ class ResponsiveAgent:
         self._model_config = ModelConfig.from_classic(llm_config)
         self._system_message = system_message
         limit = max_consecutive_auto_reply
-        self._limit = self.MAX_CONSECUTIVE_AUTO_REPLY if limit is None else limit
-        self._limits: dict[Any, int] = {}
-        self._counters: dict[Any, int] = {}
+        self._memory = Memory(self.MAX_CONSECUTIVE_AUTO_REPLY if limit is None else limit)
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._histories: dict[Any, History] = {}
-        self._replies_to: dict[Any, bool] = {}
-        self._partners: dict[Any, object] = {}
         self._reply_functions: list[ReplyFunction] = []
         self.announced_in: EventLog | None = None
         self.warned_in: EventLog | None = None
@@ -213,7 +183,7 @@ class ResponsiveAgent:
 
         For an agent with whom there was no talk it is an empty list.
         """
-        found = {other: [dict(one) for one in history.to_dicts()] for other, history in self._histories.items()}
+        found = {other: [dict(one) for one in talk.to_dicts()] for other, talk in self._memory.talks.items()}
         return defaultdict(list, found)
 
     _oai_messages = chat_messages  # the name by which subclasses in the classic notebooks read it
@@ -226,149 +196,84 @@ class ResponsiveAgent:
     @property
     def has_talked(self) -> bool:
         """Whether it remembers a talk with anybody."""
-        return bool(self._histories)
+        return bool(self._memory.talks)
 
     def last_message(self, agent: Any = None) -> dict[str, Any] | None:
         """The last message exchanged with an agent, or with the only one; `None` before any conversation.
 
         Raises `ValueError` when there were several and none is named.
         """
+        talks = self._memory.talks
         if agent is None:
-            if len(self._histories) > 1:
-                names = ", ".join(sorted(other.name for other in self._histories))
+            if len(talks) > 1:
+                names = ", ".join(sorted(other.name for other in talks))
                 raise ValueError(
                     f"Cannot tell which last message is meant: {self.name!r} talked with {names}. Name one."
                 )
-            agent = next(iter(self._histories), None)
-        history = self._histories.get(agent)
-        messages = history.to_dicts() if history is not None else []
+            agent = next(iter(talks), None)
+        messages = talks[agent].to_dicts() if agent in talks else []
         return messages[-1] if messages else None
 
     def clear_history(self, agent: Any = None) -> None:
         """Forget the talk with one agent, or with all."""
-        for other in [agent] if agent is not None else list(self._histories):
-            self._histories.pop(other, None)
+        self._memory.forget(agent)
 
     def reset(self) -> None:
         """Forget all talks and counters, and bring every reply function's configuration back to its initial state."""
         self.clear_history()
-        self._partners.clear()
-        self._counters.clear()
-        self._replies_to.clear()
+        self._memory.reset()
         for entry in self._reply_functions:
             entry.reset()
 
     def log_with(self, other: Any) -> EventLog | None:
         """The log that holds the talk with another agent."""
-        history = self._histories.get(other)
-        return history.log if history is not None else None
+        return self._memory.log_with(other)
 
     async def attach(self, run: Run, other: Any) -> History:
         """Remember the talk with another agent from this run's log on, carrying over what is remembered already."""
-        history = self._histories.get(other)
-        if history is None or history.log is not run.log:
-            me, you = run.log.key_of(self), run.log.key_of(other)
-            carried = history.pairs() if history is not None else ()
-            history = History(run.log, me, you)
-            history.chats.add(run.chat)
-            self._histories[other] = history
-            await Emit(HistorySet(run.chat, me, you, carried))
-        history.chats.add(run.chat)
-        return history
-
-    @contextmanager
-    def in_chat_with(self, other: Any, run: Run, opening: Opening) -> Iterator[Run]:
-        """Be in a chat with another agent, for as long as the block runs; the run, which then knows of it.
-
-        The two may be in one chat at a time. Where one is nested in another of theirs and begins anew, what they
-        remembered is put back when it has ended.
-        """
-        pair = frozenset((id(self), id(other)))
-        around = run.pairs.get(pair)
-        self.check_free(other, around)
-        is_nested, token = around is not None, object()
-        before = [(one, another, one.relation_to(another)) for one, another in ((self, other), (other, self))]
-        for one, another, _ in before:
-            one.begin_talk(another, opening, token)
-        try:
-            yield replace(run, pairs={**run.pairs, pair: token})
-        finally:
-            for one, another, relation in before:
-                one.end_talk(another, relation if is_nested and opening.clear_history else None, around)
+        return await self._memory.attach(run, self, other)
 
     def check_free(self, other: Any, around: object = None) -> None:
         """Refuse a chat with an agent with whom one is under way, other than the one (`around`) that this is nested in."""
-        if self._partners.get(other) is not around:
+        if self._memory.chat_with(other) is not around:
             raise ConfigurationError(
                 f"Cannot begin a chat: {self.name!r} and {other.name!r} are in another one that has not ended. "
                 "Wait for its end, take other agents, or reset() both if it never will."
             )
 
-    def relation_to(self, other: Any) -> Relation:
-        """What there is between this agent and another."""
-        return Relation(self._histories.get(other), self._counters.get(other), self._replies_to.get(other))
-
-    def begin_talk(self, other: Any, opening: Opening, token: object) -> None:
-        """Be ready for a chat with another agent, which is known by `token`."""
-        self._partners[other] = token
-        if opening.expects_replies:
-            self.expect(other)
-        if opening.clear_history:
-            self.clear_history(other)
-
-    def end_talk(self, other: Any, before: Relation | None, around: object) -> None:
-        """Be done with a chat; `before` is what there was before it, where that is to be again."""
-        if around is None:
-            self._partners.pop(other, None)
-        else:
-            self._partners[other] = around
-        if before is not None:
-            before.restore(other, self._histories, self._counters, self._replies_to)
-
     # -- Counting automatic replies ------------------------------------------------------------------------------
 
     def max_consecutive_auto_reply(self, sender: Any = None) -> int:
         """How many automatic replies a sender gets in a row."""
-        return self._limits.get(sender, self._limit)
+        return self._memory.limit_for(sender)
 
     def update_max_consecutive_auto_reply(self, value: int, sender: Any = None) -> None:
         """Change that limit, for one sender or for all."""
-        if sender is None:
-            self._limit = value
-            self._limits.clear()
-        else:
-            self._limits[sender] = value
+        self._memory.set_limit(value, sender)
 
     def reset_consecutive_auto_reply_counter(self, sender: Any = None) -> None:
         """Count anew, for one sender or for all."""
-        if sender is None:
-            self._counters.clear()
-        else:
-            self._counters[sender] = 0
+        self._memory.count_anew(sender)
 
     def auto_replies_to(self, sender: Any) -> int:
         """How many automatic replies a sender has had in a row."""
-        return self._counters.get(sender, 0)
+        return self._memory.auto_replies_to(sender)
 
     def count_auto_reply(self, sender: Any, *, starts_anew: bool) -> None:
         """Count one more automatic reply, or begin at 0."""
-        self._counters[sender] = 0 if starts_anew else self.auto_replies_to(sender) + 1
+        self._memory.count_auto_reply(sender, starts_anew=starts_anew)
 
     def replies_to(self, sender: Any) -> bool:
         """Whether the agent answers what this sender says, when nobody asks it to."""
-        return self._replies_to.get(sender, False)
+        return self._memory.replies_to(sender)
 
     def expect(self, sender: Any) -> None:
         """Answer what this sender says from now on, and count automatic replies to it anew."""
-        self._replies_to[sender] = True
-        self._counters[sender] = 0
+        self._memory.expect(sender)
 
     def stop_reply_at_receive(self, sender: Any = None) -> None:
         """Do not answer this sender (or anyone) of one's own accord from now on."""
-        if sender is None:
-            self._replies_to.clear()
-        else:
-            self._replies_to[sender] = False
+        self._memory.stop_replying(sender)
 
     # -- The reply chain -----------------------------------------------------------------------------------------
 
@@ -408,7 +313,7 @@ class ResponsiveAgent:
     async def choose_reply(self, talk: Talk | None, sender: Any, exclude: Iterable[Any] = ()) -> Reply:
         """Ask the reply functions one after another; the first final reply, or the default one."""
         if talk is None:
-            talk = self._histories.get(sender) or Talk()
+            talk = self._memory.talk_with(sender)
         excluded = list(exclude)
         for entry in list(self._reply_functions):
             if any(_is_same(entry.function, one) for one in excluded) or not matches(entry.trigger, sender):
@@ -513,12 +418,12 @@ class ResponsiveAgent:
     async def _hold(
         self, recipient: Any, message: Any, limits: Limits, opening: Opening, *, silent: bool
     ) -> ChatResult:
-        first = Reply(True, await _prepared(message, recipient))
+        first = Reply(True, await prepared(message, recipient))
         parent = await ThisRun()
         log = None if opening.clear_history else self.log_with(recipient)
         run = await open_run(log, silent=silent, budget=limits.budget)
         check_people(self._speakers(recipient, opening, limits), run)
-        with self.in_chat_with(recipient, run, opening) as run:
+        with in_chat(self, recipient, run, opening) as run:
             talk = TurnLoop(run, limits, silent=silent).talk(self, recipient, first, opening.request_reply)
             return await hold_chat(self, recipient, talk, run, parent.chat if run.depth > 1 else None)
 
@@ -534,8 +439,8 @@ class ResponsiveAgent:
         self, message: Any, sender: Any, request_reply: bool | None = None, silent: bool = False
     ) -> ChatResult:
         """Take a message as if `sender` had sent it, without the sender remembering it, and answer as `send` says."""
-        prepared = await _prepared(message, self)
-        first = Reply(True, prepared)
+        said = await prepared(message, self)
+        first = Reply(True, said)
         parent = await ThisRun()
         run = await open_run(self.log_with(sender), silent=silent, budget=None)
 
@@ -543,10 +448,10 @@ class ResponsiveAgent:
             await self.attach(run, sender)
             await sender.attach(run, self)
             keys = run.log.key_of(sender), run.log.key_of(self)
-            await Emit(MessageSent(run.chat, *keys, prepared, silent=silent, held_by="recipient"))
+            await Emit(MessageSent(run.chat, *keys, said, silent=silent, held_by="recipient"))
             return await TurnLoop(run, Limits(), silent=silent).go_on(sender, self, first, request_reply)
 
-        with sender.in_chat_with(self, run, Opening(request_reply)) as run:
+        with in_chat(sender, self, run, Opening(request_reply)) as run:
             return await hold_chat(sender, self, talk(run), run, parent.chat if run.depth > 1 else None)
 
     receive, a_receive = faces(_receive)
@@ -639,7 +544,7 @@ class ResponsiveAgent:
         other = CodeConfig.from_classic(config) if config is not None else None
         if other is not None and self.code_config is not None:
             other = replace(other, policy=other.strictest(self.code_config.policy))
-        talk = Talk.from_dicts(messages) if messages is not None else self._histories.get(sender) or Talk()
+        talk = Talk.from_dicts(messages) if messages is not None else self._memory.talk_with(sender)
         reply = await reply_functions.reply_by_code(self, talk, sender, other)
         return reply.final, reply.to_classic()
 
@@ -654,7 +559,7 @@ class ResponsiveAgent:
     generate_oai_reply, a_generate_oai_reply = faces(_generate_oai_reply)
 
     async def _classic(self, core: Core[..., Reply], messages: Any, sender: Any) -> tuple[bool, Any]:
-        talk = Talk.from_dicts(messages) if messages is not None else self._histories.get(sender) or Talk()
+        talk = Talk.from_dicts(messages) if messages is not None else self._memory.talk_with(sender)
         if not talk.messages:
             return False, None
         reply = await core(self, talk, sender)
@@ -698,38 +603,8 @@ def _is_terminate(message: Mapping[str, Any]) -> bool:
     return said.role not in ("function", "tool") and not _CODE_RESULT.match(said.text) and is_terminate(said.text)
 
 
-async def _prepared(message: Any, recipient: Any) -> Message:
-    """A message as it is said: a callable content is called with the message's context, a template is filled in.
-
-    Text is a template only where the recipient's model is configured with `allow_format_str_template`.
-    """
-    if not isinstance(message, Mapping):
-        return Message.from_dict(message)
-    context, content = message.get("context"), message.get("content")
-    if callable(content):
-        content = await call(content, context or {})
-    elif isinstance(content, str) and context and _fills_templates(recipient):
-        content = _filled_in(content, context)
-    return Message.from_dict({**message, "content": content})
-
-
-def _filled_in(template: str, context: Mapping[str, Any]) -> str:
-    try:
-        return template.format(**context)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise InvalidMessageError(
-            f"Cannot fill in the template {template!r}: {error!r}; the context has {', '.join(context)}. "
-            "Add what is missing, and write {{ and }} for braces that are text."
-        ) from error
-
-
 def _check_agent(value: Any) -> None:
     if not isinstance(value, ResponsiveAgent):
         raise ConfigurationError(
             f"Cannot talk to {value!r}: it is no agent. Give an agent, such as AssistantAgent('assistant')."
         )
-
-
-def _fills_templates(recipient: Any) -> bool:
-    config = getattr(recipient, "llm_config", None)
-    return isinstance(config, Mapping) and bool(config.get("allow_format_str_template"))

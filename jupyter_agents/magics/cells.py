@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import make_proxy
+from jupyter_agents.agents.variables import agents_in, check_free, check_variable
 from jupyter_agents.background import Chat
 from jupyter_agents.conversation import ChatResult
-from jupyter_agents.drive import a_drive, current_run, drive
+from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, JupyterAgentsError
 from jupyter_agents.human.stdin import StdinHuman
 from jupyter_agents.magics.options import REPLAYS, HelpAsked, agent_options, chat_options
-from jupyter_agents.magics.people import DefaultPair, adjusted, agents_in, find_initiator, find_recipient
+from jupyter_agents.magics.people import DefaultPair, adjusted, find_initiator, find_recipient
 from jupyter_agents.magics.roster import Roster
 from jupyter_agents.magics.values import fill_in
+from jupyter_agents.run import Run, current_run
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings, current_session, use_session
 from jupyter_agents.surroundings import check_models, open_recording
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_agents.drive import Run
     from jupyter_agents.journal.recording import Recording
 
 
@@ -71,7 +70,8 @@ class Cells:
         except HelpAsked as help_:
             show_text(str(help_))
             return None
-        _check_variable(options.into)
+        if options.into is not None:
+            check_variable(options.into)
         namespace = self.shell.user_ns
         if not body.strip():
             raise ConfigurationError(
@@ -116,18 +116,9 @@ class Cells:
                 return
             if options.name is None:
                 raise ConfigurationError("Cannot define an agent: it has no name. Write %%agent NAME.")
-            _check_variable(options.name)
-            self._check_free(options.name)
+            check_variable(options.name)
+            check_free(options.name, self.shell.user_ns)
             self.shell.user_ns[options.name] = _make_agent(options, body.strip())
-
-    def _check_free(self, name: str) -> None:
-        """Refuse to replace what is no agent: a slip would lose the user's data."""
-        held = self.shell.user_ns.get(name, vars(builtins).get(name))
-        if held is not None and not isinstance(held, ResponsiveAgent):
-            kind = type(held).__name__
-            raise ConfigurationError(
-                f"Cannot define agent {name!r}: that name holds a {kind}. Take another name, or del {name}."
-            )
 
     def agents(self, line: str) -> Roster:
         """The agents of this notebook."""
@@ -321,11 +312,6 @@ def _why_it_asks(agent: ResponsiveAgent, settings: Settings) -> str | None:
     if settings.code_policy == "ask":
         return "asks before code runs, as JupyterAgents.code_policy says. Use --approve deny, or change that setting."
     return "asks before code runs. Use --approve auto or deny."
-
-
-def _check_variable(name: str | None) -> None:
-    if name is not None and (not name.isidentifier() or iskeyword(name)):
-        raise ConfigurationError(f"Cannot use {name!r} as a variable: give a Python name (letters, digits, _).")
 
 
 @contextmanager

@@ -12,21 +12,13 @@ from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import UserProxyAgent, make_proxy
+from jupyter_agents.agents.variables import agents_in
 from jupyter_agents.errors import UnknownAgentError
 from jupyter_agents.nearest import nearest
 from jupyter_agents.session import CodePolicy
 
 NOTEBOOK_USER = "user"
 NOTEBOOK_ASSISTANT = "assistant"
-
-
-def agents_in(namespace: Mapping[str, Any]) -> dict[str, ResponsiveAgent]:
-    """The agents among the user's variables, by variable, in order of definition. Names with `_` in front are not the user's."""
-    return {
-        name: value
-        for name, value in list(namespace.items())
-        if isinstance(value, ResponsiveAgent) and not name.startswith("_")
-    }
 
 
 class DefaultPair:

@@ -1,16 +1,16 @@
-"""What an agent builder needs to know of the user's variables: agents, functions, models by name, and what is free."""
+"""What an agent builder needs to know of the user's variables: functions, models by name, and how source names them."""
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import os
 import types
 from collections.abc import Callable, Iterator, Mapping
-from keyword import iskeyword
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
-from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.agents.variables import check_free as check_free
+from jupyter_agents.agents.variables import check_variable as check_variable
+from jupyter_agents.agents.variables import is_agent as is_agent
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import scrub
 from jupyter_agents.widgets._builder_protocol import FunctionFacts, ModelFacts
@@ -19,27 +19,6 @@ from jupyter_agents.widgets._source import Reference
 _LONGEST_LINE = 200
 _MOST_FUNCTIONS = 500
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
-
-
-def check_variable(name: str) -> None:
-    """Raise `ConfigurationError` for what is no name of a variable."""
-    if not name.isidentifier() or iskeyword(name):
-        raise ConfigurationError(f"Cannot use {name!r} as a variable: give a Python name (letters, digits, _).")
-
-
-def check_free(name: str, namespace: Mapping[str, Any]) -> None:
-    """Refuse a variable that holds what is no agent: the user's data would be lost."""
-    held = namespace.get(name, vars(builtins).get(name))
-    if held is not None and not isinstance(held, ResponsiveAgent):
-        kind = type(held).__name__
-        raise ConfigurationError(
-            f"Cannot create agent {name!r}: that name holds a {kind}. Take another name, or del {name}."
-        )
-
-
-def is_agent(value: Any) -> TypeGuard[ResponsiveAgent]:
-    """Whether a variable holds an agent. Its type is asked, not the object: some of them raise for any question."""
-    return issubclass(type(value), ResponsiveAgent)
 
 
 def users_variables(namespace: Mapping[str, Any], hidden: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,85 @@
+"""A run: what the driver of a conversation works with, and how whoever is driven finds it."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Coroutine, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_agents.budget import Ledger
+from jupyter_agents.control import Control
+from jupyter_agents.effects import Effect
+from jupyter_agents.events import EventLog, Listener
+from jupyter_agents.session import Session, current_session
+
+if TYPE_CHECKING:
+    from jupyter_agents.executors.sink import OutputSink
+    from jupyter_agents.journal.recording import Tape
+
+T = TypeVar("T")
+
+
+@dataclass
+class RunState:
+    """What changes about a run: whether its chat is over. A task that goes on after it begins chats of its own."""
+
+    is_over: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
+
+    `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
+    """
+
+    log: EventLog = field(default_factory=EventLog)
+    ledger: Ledger = field(default_factory=Ledger)
+    listeners: tuple[Listener, ...] = ()
+    session: Session = field(default_factory=current_session)
+    tape: Tape | None = None
+    chat: int = 0
+    depth: int = 0
+    pairs: Mapping[frozenset[int], object] = field(default_factory=dict)
+    state: RunState = field(default_factory=RunState)
+    control: Control = field(default_factory=Control)
+
+    def output_sink(self) -> OutputSink | None:
+        """Where code shows things, if a listener takes them; otherwise they go to the cell."""
+        sinks = (listener.output_sink() for listener in self.listeners if hasattr(listener, "output_sink"))
+        return next((sink for sink in sinks if sink is not None), None)
+
+    def tell(self, what: Any) -> None:
+        """Let every listener know. One that fails is warned about, and does not end the chat."""
+        with self.control.undisturbed():
+            for listener in self.listeners:
+                try:
+                    listener(what)
+                except Exception as error:  # noqa: BLE001 - whatever a listener raises, the chat is not its business
+                    warnings.warn(f"A listener failed: {type(error).__name__}: {error}", RuntimeWarning, stacklevel=2)
+
+
+current_run: ContextVar[Run | None] = ContextVar("jupyter_agents_run", default=None)
+
+
+class ThisRun(Effect[Run]):
+    """The run of the driver that performs this effect."""
+
+    __slots__ = ()
+
+
+class ThisTask(Effect[asyncio.Task[Any] | None]):
+    """The task in which an event loop's driver performs this effect; `None` under the synchronous one."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Within(Effect[T]):
+    """The value of a coroutine that is driven under another run: a chat nested in this one, or a new root chat."""
+
+    run: Run
+    coroutine: Coroutine[Any, Any, T]
