@@ -4,6 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,8 @@ from jupyter_agents.display.bundle import (
     joined_bundle,
     message_bundle,
     note_bundle,
-    readable_arguments,
 )
+from jupyter_agents.display.parts import readable_arguments
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
@@ -88,11 +89,9 @@ def test_message_has_every_form_when_it_is_speech():
         "schema": 1,
         "kind": "message",
         "id": 3,
-        "chat": 0,
         "sender": "assistant",
         "recipient": "user",
         "origin": "model",
-        "colour": 0,
     }
     assert bundle.data["text/plain"] == "assistant (to user):\n\n**Hello**, world"
     assert bundle.data["text/markdown"] == "**assistant** to user\n\n**Hello**, world"
@@ -126,7 +125,7 @@ def test_exact_text_comes_back_whatever_was_said_by_whomever(text, name):
 def test_name_of_an_agent_is_only_text_when_it_looks_like_markup(name):
     bundle = message_bundle(sent("hi", sender=name, recipient=name), 0)
 
-    assert [tag for tag, _ in Page(bundle.data["text/html"]).tags] == ["article", "div", "b", "span", "p"]
+    assert [tag for tag, _ in Page(bundle.data["text/html"]).tags] == ["article", "div", "b", "small", "p"]
     assert bundle.data["text/markdown"].partition("\n\n")[2] == "hi"
     assert not re.search(r"<(?!br)|(?<!\\)!\[|(?<!\\)\[", bundle.data["text/markdown"])
 
@@ -354,7 +353,7 @@ def test_colour_is_the_ordinal_of_the_speaker_and_that_of_the_author_is_with_the
     first, second, result = (describe(transcript.bundle(Entry(n, event))) for n, event in enumerate(events))
 
     assert asked_early == 0
-    assert [first["colour"], second["colour"], result["colour"]] == [0, 1, 0]
+    assert [one.get("colour", 0) for one in (first, second, result)] == [0, 1, 0]
     assert "author_colour" not in first | second
     assert result["author_colour"] == 1
 
@@ -406,7 +405,7 @@ def test_messages_are_numbered_within_their_chat_and_silent_ones_not_shown():
 
     bundles = shown(started[0], sent(), started[1], nested, sent(silent=True), sent("last"))
 
-    assert [(describe(one)["chat"], describe(one)["id"]) for one in bundles] == [(0, 0), (1, 0), (0, 2)]
+    assert [(describe(one).get("chat", 0), describe(one)["id"]) for one in bundles] == [(0, 0), (1, 0), (0, 2)]
     assert [re.search(r"margin:([^;]+)", one.data["text/html"])[1] for one in bundles] == [
         "8px 0",
         "8px 0 8px 24px",
@@ -451,12 +450,23 @@ def test_joined_bundle_holds_all_of_its_parts():
     assert joined.metadata[METADATA_KEY]["items"][2] == {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}
 
 
-def test_bundle_stays_small_when_it_holds_prose():
-    text = "The three species differ clearly in their mass. " * 14
+WORDS = "The three species differ clearly in their mass, and **Gentoo** is the heaviest of them by far. " * 7
+CODE = 'for name, group in frame.groupby("species"):\n    print(name, group["mass"].mean(), group["mass"].max())\n' * 6
 
-    bundle = message_bundle(sent(text.strip()), 0)
 
-    assert len(json.dumps(bundle.data)) < 5 * len(text)
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [(WORDS.strip(), 4.3), (f"Look:\n\n- {WORDS}\n\n```python\n{CODE}```", 4.25), (f"```python\n{CODE}```", 5.1)],
+    ids=["prose", "prose with code", "code"],
+)
+def test_message_stays_small_in_the_file_when_it_is_of_ordinary_length(text, most):
+    def size(outputs):
+        return len(nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])))
+
+    bundle = message_bundle(sent(text), 0)
+    output = nbformat.v4.new_output("display_data", bundle.data, metadata=bundle.metadata)
+
+    assert (size([output]) - size([])) / len(text) < most
 
 
 # -- What a block has changed ------------------------------------------------------------------------------------

@@ -1,13 +1,10 @@
 """Whoever watches and whoever does not get the same outputs in the same order: nbval compares a saved run with a replay."""
 
-from collections import OrderedDict
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.display import front_end, slots
 from jupyter_agents.display.notebook import NotebookListener
 from jupyter_agents.display.slots import WIDGET_MIME
 from jupyter_agents.events import (
@@ -16,7 +13,6 @@ from jupyter_agents.events import (
     CodeFinished,
     CodeStarted,
     Delta,
-    Entry,
     MessageSent,
     ModelAnswered,
     ModelAsked,
@@ -28,7 +24,7 @@ from jupyter_agents.events import (
 )
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.messages import Message
-from tests.test_live_turn import Lab
+from tests.lab import Lab, tell
 
 NAMES = ("user", "assistant", "critic")
 TIMES = st.sampled_from([0.0, 0.05, 0.2, 0.6, 11.0])
@@ -39,13 +35,11 @@ class Run:
     """One run of a script: events for the listener, and what code shows meanwhile."""
 
     def __init__(self, *, is_live):
-        self.lab, self.is_live = Lab(), is_live
-        self.lab.request["content"]["allow_stdin"] = is_live
+        self.lab = Lab(is_followed=is_live)
         self.listener = NotebookListener(is_live=is_live, at=self.lab.clock)
 
     def tell(self, *events):
-        for event in events:
-            self.listener(event if isinstance(event, (Delta, Waiting)) else Entry(0, event))
+        tell(self.listener, *events)
 
     def wait(self, seconds):
         self.lab.clock.run(seconds)
@@ -167,7 +161,6 @@ ENDS = st.sampled_from([None, ("termination message", ""), ("turn limit", ""), (
 @pytest.fixture(scope="module")
 def patch():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(front_end, "user_namespace", dict)
         yield patch
 
 
@@ -176,10 +169,7 @@ def patch():
 def test_outputs_are_the_same_whether_or_not_somebody_watches(patch, before, steps, end):
     def played(*, is_live):
         run = Run(is_live=is_live)
-        patch.setattr("IPython.display.publish_display_data", run.lab.take)
-        patch.setattr(front_end, "parent", lambda: run.lab.request)
-        patch.setattr(slots, "_cells", OrderedDict())
-        patch.setattr("jupyter_agents.widgets.live.make_widget", run.lab.make_widget)
+        run.lab.install(patch)
         run.tell(ChatStarted(0, "user", "assistant"))
         for number in range(before):
             run.tell(MessageSent(0, "user", "assistant", Message(f"m{number}")))

@@ -18,8 +18,8 @@ from jupyter_agents.display.markdown import MAX_MARKDOWN, code_markdown, defang,
 TEXT_TAGS = frozenset(
     "p h1 h2 h3 h4 h5 h6 em strong s del code pre a ul ol li blockquote hr br table thead tbody tr th td div small span".split()
 )
-STYLES = re.compile(r"(?:(?:margin|padding|border-radius|border-left|opacity|white-space|text-align):[\w\s.,%()#-]+;?"
-                    r"|font-family:monospace;?|background:(?:none|rgba\([\d.,]+\));?)*")  # fmt: skip
+STYLES = re.compile(r"(?:(?:margin|padding|border-radius|border-left|white-space|text-align):[\w\s.,%()#-]+;?"
+                    r"|font-family:monospace;?|background:#[\da-f]+;?)*")  # fmt: skip
 
 PAYLOADS = {
     "img-onerror": "<img src=x onerror=alert(1)>",
@@ -200,7 +200,7 @@ def test_html_shows_the_text_when_it_is_not_markup(markdown, text):
 def test_links_open_elsewhere_and_tell_nothing_when_they_lead_to_the_web():
     html = to_html('[docs](https://a.test/x?y=1&z "title")')
 
-    assert 'href="https://a.test/x?y=1&amp;z" rel="noopener noreferrer" target="_blank"' in html
+    assert "href='https://a.test/x?y=1&amp;z' rel='noreferrer' target='_blank'" in html
     assert "title" not in html
 
 

@@ -1,58 +1,25 @@
 """The transcript on the page of a notebook."""
 
-from collections import OrderedDict
-
 import pytest
 
-from jupyter_agents.display import front_end, slots
+from jupyter_agents.display import slots
 from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
-from jupyter_agents.events import ChatEnded, ChatStarted, CodeFinished, Delta, Entry, MessageSent, Noted
+from jupyter_agents.events import ChatEnded, ChatStarted, CodeFinished, Delta, MessageSent, Noted
 from jupyter_agents.executors.outputs import MESSAGE_MIME
 from jupyter_agents.messages import Message
-
-
-class Cell:
-    """A page that takes outputs as a front end does: an update replaces the output with the same display id."""
-
-    def __init__(self, *, allow_stdin):
-        self.request = {"header": {"msg_id": "first"}, "content": {"allow_stdin": allow_stdin}}
-        self.outputs = []
-        self.updates = 0
-
-    def take(self, data, metadata, *, transient, update):
-        display_id = transient.get("display_id")
-        if not update:
-            self.outputs.append((display_id, data))
-            return
-        self.updates += 1
-        assert any(known == display_id for known, _ in self.outputs)
-        self.outputs = [(known, data if known == display_id else old) for known, old in self.outputs]
-
-    @property
-    def texts(self):
-        return [data["text/plain"] for _, data in self.outputs]
+from tests.lab import Lab, tell
 
 
 @pytest.fixture
 def page(monkeypatch):
-    def open_page(*, allow_stdin=True):
-        cell = Cell(allow_stdin=allow_stdin)
-        monkeypatch.setattr("IPython.display.publish_display_data", cell.take)
-        monkeypatch.setattr(front_end, "parent", lambda: cell.request)
-        monkeypatch.setattr(slots, "_cells", OrderedDict())
-        monkeypatch.setattr(front_end, "has_widgets", lambda: False)
-        return cell
+    def open_page(*, is_followed=True):
+        return Lab(is_followed=is_followed).install(monkeypatch, has_widgets=False)
 
     return open_page
 
 
 def sent(content, *, chat=0, silent=False):
     return MessageSent(chat, "user", "assistant", Message(content), "program", silent)
-
-
-def tell(listener, *events):
-    for number, event in enumerate(events):
-        listener(Entry(number, event))
 
 
 def chat_of(count):
@@ -69,7 +36,7 @@ def test_everything_is_published_once_and_in_order(page):
     tell(listener, *chat_of(2), Noted(0, "a note"), sent("quiet", silent=True), ChatEnded(0, "turn limit"))
     listener(Delta("piece", "assistant"))
 
-    assert cell.texts == [
+    assert cell.texts() == [
         "user (to assistant):\n\nm0",
         "user (to assistant):\n\nm1",
         "a note",
@@ -88,7 +55,7 @@ def test_opening_message_is_left_out_when_the_cell_shows_it(page):
         sent("m2"),
     )
 
-    assert [text.rpartition("\n")[2] for text in cell.texts] == ["m1", "nested", "m2"]
+    assert [text.rpartition("\n")[2] for text in cell.texts()] == ["m1", "nested", "m2"]
 
 
 def test_opening_keeps_its_number_when_it_is_left_out(page):
@@ -99,9 +66,9 @@ def test_opening_keeps_its_number_when_it_is_left_out(page):
     assert cell.outputs[0][1][MESSAGE_MIME]["id"] == 1
 
 
-@pytest.mark.parametrize("allow_stdin", [True, False])
-def test_messages_share_one_output_when_the_cell_has_many(page, allow_stdin):
-    cell = page(allow_stdin=allow_stdin)
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_messages_share_one_output_when_the_cell_has_many(page, is_followed):
+    cell = page(is_followed=is_followed)
 
     tell(NotebookListener(), *chat_of(100), ENDED)
 
@@ -111,16 +78,16 @@ def test_messages_share_one_output_when_the_cell_has_many(page, allow_stdin):
 
 
 def test_shared_output_is_the_same_whether_or_not_somebody_follows(page):
-    def last(*, allow_stdin):
-        cell = page(allow_stdin=allow_stdin)
+    def last(*, is_followed):
+        cell = page(is_followed=is_followed)
         tell(NotebookListener(), *chat_of(60), ENDED)
         return cell.outputs[-1][1]
 
-    assert last(allow_stdin=True) == last(allow_stdin=False)
+    assert last(is_followed=True) == last(is_followed=False)
 
 
 def test_shared_output_is_never_updated_when_nobody_follows(page):
-    cell = page(allow_stdin=False)
+    cell = page(is_followed=False)
 
     tell(NotebookListener(), *chat_of(60))
     before_the_end = len(cell.outputs)
@@ -138,9 +105,9 @@ def test_shared_output_grows_while_the_chat_goes_on_when_somebody_follows(page, 
 
     tell(listener, *chat_of(MAX_OUTPUTS + 2))
 
-    assert cell.texts[-1].count("user (to assistant)") == 1  # the next update waits: this one took two seconds
+    assert cell.texts()[-1].count("user (to assistant)") == 1  # the next update waits: this one took two seconds
     tell(listener, ENDED)
-    assert cell.texts[-1].count("user (to assistant)") == 2
+    assert cell.texts()[-1].count("user (to assistant)") == 2
 
 
 def _with_clock(clock):
@@ -177,9 +144,9 @@ def test_count_begins_anew_when_another_cell_runs(page):
 
 
 def test_oldest_messages_give_way_when_the_shared_output_is_huge(page):
-    cell = page(allow_stdin=False)
+    cell = page(is_followed=False)
 
     tell(NotebookListener(), *chat_of(MAX_OUTPUTS + 520), ENDED)
 
-    assert cell.texts[-1].startswith("20 earlier messages are not shown here")
-    assert cell.texts[-1].endswith(f"m{MAX_OUTPUTS + 519}")
+    assert cell.texts()[-1].startswith("20 earlier messages are not shown here")
+    assert cell.texts()[-1].endswith(f"m{MAX_OUTPUTS + 519}")

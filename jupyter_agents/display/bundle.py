@@ -1,22 +1,33 @@
 """What happened, as MIME bundles that every viewer of notebooks can show.
 
 A bundle holds the same thing four times over, for whoever shows it: our JSON type for the labextension, HTML,
-Markdown and plain text. The text of a message is not in the JSON unless the Markdown differs from it, because a
+Markdown and plain text; `jupyter_agents.display.parts` has the last three. The text of a message is not in the JSON unless the Markdown differs from it, because a
 conversation must stay small in the file; `exact_text` gives it back from any bundle. Nothing in the data depends on
 the run: what does (usage, times, whether a reply was replayed) is metadata of the output.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any, NamedTuple
 
 from jupyter_agents.display.changes import changes_of, describe_changes, is_unknown
-from jupyter_agents.display.markdown import clean, code_html, code_markdown, defang, escape_markdown, to_html
+from jupyter_agents.display.markdown import clean
+from jupyter_agents.display.parts import (
+    Part,
+    Place,
+    alarm,
+    call,
+    edited,
+    exit_line,
+    framed,
+    line,
+    quiet,
+    result,
+    speech,
+)
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
@@ -30,17 +41,12 @@ from jupyter_agents.events import (
     Noted,
 )
 from jupyter_agents.executors.outputs import MESSAGE_MIME, plain
-from jupyter_agents.messages import Message, ToolCall
+from jupyter_agents.messages import Message
 from jupyter_agents.termination import EndedBy
 
 METADATA_KEY = "jupyter_agents"
 """Where the metadata of an output says what differs from run to run."""
 
-_LONG_SPEECH = 10_000
-_LONG_RESULT = 600
-_COLOURS = ("#4a82d4", "#b9682f", "#2f9467", "#9168c8", "#a37f1c", "#c4557f", "#1f8fa3", "#7b8794")
-_QUIET = "opacity:.8"
-_ALARM = "padding:0 5px;border-radius:4px;background:rgba(214,64,64,.18)"
 _CODE_RESULT = re.compile(r"exitcode: (-?\d+) \(execution (succeeded|failed)\)\nCode output: ?\n?(.*)", re.DOTALL)
 _ORDINARY_ENDS = frozenset(
     {EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION}
@@ -58,30 +64,6 @@ class Bundle(NamedTuple):
 
     data: dict[str, Any]
     metadata: dict[str, Any]
-
-
-class _Part(NamedTuple):
-    """A piece of what a bundle shows, in its three forms."""
-
-    html: str
-    markdown: str
-    text: str
-
-
-class Place(NamedTuple):
-    """How deep a message is nested; the ordinals of its speaker and of who wrote the code or the call it is a result of.
-
-    Ordinals are shown as colours: here on a border only, so they need not suit a theme.
-    """
-
-    depth: int = 0
-    colour: int = 0
-    author_colour: int | None = None
-
-    def to_json(self) -> dict[str, int]:
-        """What the JSON part says of it."""
-        found = {"colour": self.colour, "author_colour": self.author_colour, "depth": self.depth or None}
-        return {key: value for key, value in found.items() if value is not None}
 
 
 @dataclass
@@ -179,21 +161,26 @@ def message_bundle(
     reason = _reason_not_run(exited, decisions, ran) if exited else ""
     changes = changes_of(ran)
     results = _results(event.message, text, tools or {}) if is_result and not exited else []
-    if exited:
-        said = [_quiet(reason) if reason else _exit(exited)]
-    else:
-        said = [_result(*one) for one in results] or ([_speech(text)] if text.strip() else [])
+    said = [quiet(reason)] if reason else _said(exited, results, text)
     place = place or Place()
     place = place if is_result else place._replace(author_colour=None)
-    shown = {"kind": "message", "id": number, "chat": event.chat} | _who(event) | place.to_json()
+    shown = _of("message", event.chat) | {"id": number} | _who(event) | place.to_json()
     shown |= _what(event.message, decisions, results) | ({"not_run": True} if reason else {})
     shown |= {"changes": [names for names, _ in changes]} if changes else {}
     remarks = _remarks(decisions, is_call=bool(results))
-    below = [_quiet(describe_changes(names)) for names, _ in changes]
+    below = [quiet(describe_changes(names)) for names, _ in changes]
     parts = [*said, *below, *_beside(event.message, decisions, is_call=bool(results))]
     return _assemble(
         shown, (event.sender, event.recipient), parts, text, remarks, place, _metadata(event, seconds, ran)
     )
+
+
+def _said(exited: re.Match[str] | None, results: Sequence[tuple[str, str]], text: str) -> list[Part]:
+    """The text of a message: the result of code, results of tools, or speech."""
+    if exited:
+        code, ending, output = exited.groups()
+        return [exit_line(code, output.strip("\n"), is_failed=ending == "failed")]
+    return [result(name, content) for name, content in results] or ([speech(text)] if text.strip() else [])
 
 
 def _remarks(decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[str]:
@@ -208,21 +195,43 @@ def _seconds_of(ran: Sequence[CodeFinished]) -> float | None:
     return sum(times) if times else None
 
 
-def _beside(message: Message, decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[_Part]:
+def _beside(message: Message, decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[Part]:
     """What stands below the text of a message: code (or arguments of a call) as edited, calls, and whether it is whole."""
-    cut = [_alarm(CUT_REMARKS[message.finish_reason])] if message.finish_reason in CUT_REMARKS else []
+    cut = [alarm(CUT_REMARKS[message.finish_reason])] if message.finish_reason in CUT_REMARKS else []
     return [
         *_edits(decisions, "called with" if is_call else "the code as it ran"),
-        *(_call(call) for call in message.calls),
+        *(call(one) for one in message.calls),
         *cut,
     ]
+
+
+def _results(message: Message, text: str, tools: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The names of those that were called, and what they gave."""
+    if message.tool_responses:
+        return [(tools.get(one.tool_call_id, "tool"), plain(one.content)) for one in message.tool_responses]
+    return [(message.name or tools.get(message.tool_call_id or "", ""), text)]
+
+
+def _reason_not_run(exited: re.Match[str], decisions: Sequence[HumanAnswered], ran: Sequence[CodeFinished]) -> str:
+    """Why no code was run at all, in a line; `""` when some was."""
+    if exited[2] == "succeeded" or any(one.status != "refused" for one in ran):
+        return ""
+    if decisions and decisions[-1].action == "reject":
+        reason = " ".join(clean(decisions[-1].text).split())
+        return f"not run: rejected \N{EN DASH} {reason}" if reason else "not run: rejected"
+    output = " ".join(exited[3].split())
+    return f"not run: {output}" if ran else ""
+
+
+def _edits(decisions: Iterable[HumanAnswered], label: str) -> list[Part]:
+    return [edited(clean(one.text), label) for one in decisions if one.action == "edit"]
 
 
 def note_bundle(event: Noted) -> Bundle:
     """Something that a reader should know."""
     text = clean(event.text)
     sign = "\N{WARNING SIGN} " if event.level == "warning" else ""
-    return _line({"kind": "note", "chat": event.chat, "level": event.level}, sign + text, text)
+    return _line(_of("note", event.chat) | {"level": event.level}, sign + text, text)
 
 
 def end_bundle(event: ChatEnded) -> Bundle | None:
@@ -231,9 +240,8 @@ def end_bundle(event: ChatEnded) -> Bundle | None:
         return None
     detail = clean(event.detail)
     why = f"{event.ended_by}: {detail}" if detail and detail != event.ended_by else event.ended_by
-    return _line(
-        {"kind": "end", "chat": event.chat, "ended_by": str(event.ended_by)}, f"The chat ended ({why}).", detail
-    )
+    shown = _of("end", event.chat) | {"ended_by": str(event.ended_by)}
+    return _line(shown, f"The chat ended ({why}).", detail)
 
 
 def failure_bundle(event: ModelFailed, place: Place | None = None) -> Bundle | None:
@@ -241,9 +249,9 @@ def failure_bundle(event: ModelFailed, place: Place | None = None) -> Bundle | N
     if not event.partial.strip():
         return None
     text = clean(event.partial)
-    parts = [_speech(text), _alarm(CUT_REMARKS["interrupted"])]
+    parts = [speech(text), alarm(CUT_REMARKS["interrupted"])]
     place = place or Place()
-    shown = {"kind": "failure", "chat": event.chat, "sender": clean(event.agent)} | place.to_json()
+    shown = _of("failure", event.chat) | {"sender": clean(event.agent)} | place.to_json()
     return _assemble(shown, (event.agent, ""), parts, text, (), place, {})
 
 
@@ -270,31 +278,12 @@ def exact_text(data: Mapping[str, Any]) -> str:
     return str(data["text/markdown"]).partition("\n\n")[2] if found is None else str(found)
 
 
-def readable_arguments(arguments: str) -> str:
-    """The arguments of a call for a reader: JSON set out, and text of several lines as lines.
-
-    >>> print(readable_arguments('{"cell": "x = 1\\\\nx", "timeout": 5}'))
-    cell:
-    x = 1
-    x
-    timeout: 5
-    """
-    try:
-        values = json.loads(arguments)
-        if isinstance(values, dict) and any(isinstance(one, str) and "\n" in one for one in values.values()):
-            return "\n".join(_argument(name, value) for name, value in values.items())
-        return json.dumps(values, indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return arguments
-
-
-def _argument(name: str, value: Any) -> str:
-    if isinstance(value, str) and "\n" in value:
-        return f"{name}:\n{value.rstrip()}"
-    return f"{name}: {json.dumps(value, ensure_ascii=False)}"
-
-
 # -- The JSON part and the metadata ------------------------------------------------------------------------------
+
+
+def _of(kind: str, chat: int) -> dict[str, Any]:
+    """What is shown, and the ordinal of its chat where that is not the first."""
+    return {"kind": kind} | ({"chat": chat} if chat else {})
 
 
 def _who(event: MessageSent) -> dict[str, str]:
@@ -339,136 +328,30 @@ def _metadata(event: MessageSent, seconds: float | None, ran: Sequence[CodeFinis
 def _assemble(
     shown: Mapping[str, Any],
     names: tuple[str, str],
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     text: str,
     remarks: Sequence[str],
     place: Place,
     metadata: dict[str, Any],
 ) -> Bundle:
-    sender, recipient = (" ".join(clean(name).split()) for name in names)
-    described = dict(shown)
-    body = "\n\n".join(part.markdown for part in parts)
-    if body != text:
+    described = {"schema": 1} | dict(shown)
+    if "\n\n".join(part.markdown for part in parts) != text:
         described["text"] = text
-    after = "".join(f" · {remark}" for remark in remarks)
-    to = f" to {escape_markdown(recipient)}" if recipient else ""
-    data = {
-        MESSAGE_MIME: {"schema": 1} | described,
-        "text/html": _article(sender, recipient, after, "".join(part.html for part in parts), place),
-        "text/markdown": f"**{escape_markdown(sender)}**{to}{after}\n\n{body}",
-        "text/plain": _heading(sender, recipient, after) + "\n\n".join(part.text for part in parts if part.text),
-    }
-    return Bundle(data, metadata)
+    return Bundle(_forms(described, framed(names, remarks, parts, place)), metadata)
 
 
-def _heading(sender: str, recipient: str, after: str) -> str:
-    return f"{sender} (to {recipient}){after}:\n\n" if recipient else f"{sender}{after}:\n\n"
-
-
-def _article(sender: str, recipient: str, after: str, body: str, place: Place) -> str:
-    name = f"{sender} to {recipient}" if recipient else sender
-    to = f' <span style="{_QUIET}">to {escape(recipient, quote=False)}{after}</span>' if recipient else after
-    indent = f"8px 0 8px {24 * min(place.depth, 5)}px" if place.depth else "8px 0"
-    return (
-        f'<article aria-label="{escape(name)}" style="margin:{indent};padding-left:12px;'
-        f'border-left:3px solid {_colour(place)};max-width:60em">'
-        f'<div style="font-size:90%;margin-bottom:4px"><b>{escape(sender, quote=False)}</b>{to}</div>{body}</article>'
-    )
-
-
-def _colour(place: Place) -> str:
-    """A result has the colour of the message that it is a result of."""
-    ordinal = place.colour if place.author_colour is None else place.author_colour
-    return _COLOURS[ordinal % len(_COLOURS)]
-
-
-def _line(shown: Mapping[str, Any], line: str, text: str) -> Bundle:
+def _line(shown: Mapping[str, Any], words: str, text: str) -> Bundle:
     """A bundle of one quiet line that nobody in the chat said."""
-    data = {
-        MESSAGE_MIME: {"schema": 1} | dict(shown) | {"text": text},
-        "text/html": f'<div role="note" style="margin:8px 0;font-size:90%;{_QUIET}">{escape(line, quote=False)}</div>',
-        "text/markdown": f"*{escape_markdown(line)}*",
-        "text/plain": line,
+    return Bundle(_forms({"schema": 1} | dict(shown) | {"text": text}, line(words)), {})
+
+
+def _forms(described: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    return {
+        MESSAGE_MIME: described,
+        "text/html": part.html,
+        "text/markdown": part.markdown,
+        "text/plain": part.text,
     }
-    return Bundle(data, {})
-
-
-# -- Parts -------------------------------------------------------------------------------------------------------
-
-
-def _speech(text: str) -> _Part:
-    html = to_html(text)
-    if len(text) > _LONG_SPEECH:
-        html = _folded(f"{_beginning(text)} ({len(text):,} characters)", html)
-    return _Part(html, defang(text), text)
-
-
-def _call(call: ToolCall) -> _Part:
-    name, arguments = clean(call.name), clean(readable_arguments(call.arguments))
-    return _Part(
-        code_html(arguments, f"calls {name}"),
-        f"calls **{escape_markdown(name)}**\n\n{code_markdown(arguments)}",
-        f"calls {name}:\n{arguments}",
-    )
-
-
-def _results(message: Message, text: str, tools: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The names of those that were called, and what they gave."""
-    if message.tool_responses:
-        return [(tools.get(one.tool_call_id, "tool"), plain(one.content)) for one in message.tool_responses]
-    return [(message.name or tools.get(message.tool_call_id or "", ""), text)]
-
-
-def _result(name: str, content: str) -> _Part:
-    label = f"{clean(name)} returned" if name else ""
-    html = code_html(content, label)
-    if len(content) > _LONG_RESULT:
-        html = _folded(f"{label or 'result'}: {_beginning(content)} ({len(content):,} characters)", code_html(content))
-    title = f"**{escape_markdown(name)}** returned\n\n" if name else ""
-    return _Part(html, title + code_markdown(content), f"{label}:\n{content}" if label else content)
-
-
-def _exit(ran: re.Match[str]) -> _Part:
-    """The result of code in one line. What the code showed stands in the cell already, so it is folded away."""
-    failed, output = ran[2] == "failed", ran[3].strip("\n")
-    line = f"exit code {ran[1]}, failed" if failed else f"exit code {ran[1]}"
-    html = f'<span style="{_ALARM}">{line}</span>' if failed else line
-    html = _folded(html, code_html(output), is_html=True) if output else f"<div>{html}</div>"
-    return _Part(html, line, line)
-
-
-def _reason_not_run(exited: re.Match[str], decisions: Sequence[HumanAnswered], ran: Sequence[CodeFinished]) -> str:
-    """Why no code was run at all, in a line; `""` when some was."""
-    if exited[2] == "succeeded" or any(one.status != "refused" for one in ran):
-        return ""
-    if decisions and decisions[-1].action == "reject":
-        reason = " ".join(clean(decisions[-1].text).split())
-        return f"not run: rejected \N{EN DASH} {reason}" if reason else "not run: rejected"
-    output = " ".join(exited[3].split())
-    return f"not run: {output}" if ran else ""
-
-
-def _quiet(line: str) -> _Part:
-    return _Part(f'<div style="{_QUIET}">{escape(line, quote=False)}</div>', escape_markdown(line), line)
-
-
-def _edits(decisions: Iterable[HumanAnswered], label: str) -> list[_Part]:
-    codes = [clean(one.text) for one in decisions if one.action == "edit"]
-    return [_Part(_folded(label, code_html(code)), code_markdown(code), f"{label}:\n{code}") for code in codes]
-
-
-def _alarm(text: str) -> _Part:
-    return _Part(f'<div><span style="{_ALARM}">{text}</span></div>', f"*{text}*", f"[{text}]")
-
-
-def _folded(summary: str, html: str, *, is_html: bool = False) -> str:
-    label = summary if is_html else escape(summary, quote=False)
-    return f'<details><summary style="cursor:pointer">{label}</summary>{html}</details>'
-
-
-def _beginning(text: str) -> str:
-    words = " ".join(text[:200].split())
-    return words[:80] + "…"
 
 
 __all__ = [
@@ -482,5 +365,4 @@ __all__ = [
     "joined_bundle",
     "message_bundle",
     "note_bundle",
-    "readable_arguments",
 ]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MAX_MARKDOWN = 32 * 1024
 """Characters beyond which text is shown as it is: a parser can be made to take seconds over more."""
 
-_BOX = "margin:8px 0;padding:6px 10px;border-radius:6px;background:rgba(128,128,128,.12)"
-_PRE = "font-family:monospace;margin:0;background:none;white-space:pre-wrap"
+# nbconvert's pages know no font for code.
+_CODE = "font-family:monospace;margin:6px 0;padding:6px 10px;border-radius:6px;background:#8882;white-space:pre-wrap"
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 # What ends a link, breaks out of an attribute in some viewer, or is put back unescaped after its sanitizer (math).
@@ -53,7 +53,7 @@ def to_html(text: str) -> str:
     Math stays as written. Text of more than `MAX_MARKDOWN` characters is not parsed.
 
     >>> to_html("**Hi** ![me](http://example.org/me.png)")
-    '<p style="margin:0 0 6px"><strong>Hi</strong> [image: me http://example.org/me.png]</p>'
+    '<p><strong>Hi</strong> [image: me http://example.org/me.png]</p>'
     """
     text = clean(text)
     if len(text) > MAX_MARKDOWN:
@@ -63,11 +63,10 @@ def to_html(text: str) -> str:
 
 def code_html(code: str, language: str = "") -> str:
     """Code, or any text whose lines matter, as a block of HTML. `language` is shown above it."""
-    label = f'<small style="opacity:.75">{escape(language)}</small>' if language else ""
-    lines = escape(clean(code).rstrip(), quote=False).replace(
-        "\n", "&#10;"
-    )  # a notebook file takes 14 bytes for a line
-    return f'<div style="{_BOX}">{label}<pre style="{_PRE}">{lines}</pre></div>'
+    label = f"<small>{escape(language)}</small>" if language else ""
+    lines = escape(clean(code).rstrip(), quote=False)
+    lines = lines.replace("\n", "&#10;")  # a notebook file takes 14 bytes for a line
+    return f"{label}<pre style='{_CODE}'>{lines}</pre>"
 
 
 def code_markdown(code: str, language: str = "") -> str:
@@ -206,11 +205,9 @@ def _image(_: Any, tokens: Sequence[Token], at: int, *_rest: Any) -> str:
     return escape(f"[image: {words}]", quote=False)
 
 
-def _link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, _env: Any) -> str:
-    token = tokens[at]
-    address = str(token.attrGet("href") or "")  # `[x]()` has none
-    token.attrs = {"href": address, "rel": "noopener noreferrer", "target": "_blank"} if address else {}
-    return str(renderer.renderToken(tokens, at, options, _env))
+def _link(_: Any, tokens: Sequence[Token], at: int, *_rest: Any) -> str:
+    address = str(tokens[at].attrGet("href") or "")  # `[x]()` has none
+    return f"<a href='{escape(address)}' rel='noreferrer' target='_blank'>" if address else "<a>"
 
 
 def _fence(_: Any, tokens: Sequence[Token], at: int, *_rest: Any) -> str:
@@ -221,15 +218,11 @@ def _heading(_: Any, tokens: Sequence[Token], at: int, *_rest: Any) -> str:
     """Two levels down: the notebook's own headings stand above what is said in an output."""
     token = tokens[at]
     level = min(int(token.tag[1]) + 2, 6)
-    return f'<h{level} style="margin:12px 0 4px">' if token.nesting == 1 else f"</h{level}>"
-
-
-def _paragraph(_: Any, tokens: Sequence[Token], at: int, *_rest: Any) -> str:
-    return "" if tokens[at].hidden else '<p style="margin:0 0 6px">'
+    return f"<h{level} style='margin:12px 0 4px'>" if token.nesting == 1 else f"</h{level}>"
 
 
 def _quotation(*_: Any) -> str:
-    return '<blockquote style="margin:6px 0;padding:0 0 0 10px;border-left:2px solid rgba(128,128,128,.5)">'
+    return "<blockquote style='margin:6px 0;padding:0 0 0 10px;border-left:2px solid #8888'>"
 
 
 def _head_cell(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
@@ -240,7 +233,6 @@ def _head_cell(renderer: Any, tokens: Sequence[Token], at: int, options: Any, en
 
 
 _RULES = {
-    "paragraph_open": _paragraph,
     "blockquote_open": _quotation,
     "image": _image,
     "link_open": _link,
