@@ -1,11 +1,13 @@
-"""Calling a user's function with the arguments that a model wrote."""
+"""Functions as tools: what a model is told of one, and calling it with the arguments that the model wrote."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from jupyter_agents.budget import BudgetSpent
 from jupyter_agents.effects import CallTool
@@ -14,6 +16,68 @@ from jupyter_agents.messages import scrub
 from jupyter_agents.termination import ChatEnds
 
 _MAX_ARGUMENTS = 1_000_000
+_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+_ARRAYS = (list, tuple, set, frozenset)
+
+
+def tool_schema(function: Callable[..., Any], *, name: str | None = None) -> dict[str, Any]:
+    """What a model is told of a function that it may call: an entry of `tools` in an `llm_config`.
+
+    Its description is the docstring, the types are those of the hints (`Annotated[str, "…"]` describes an argument). An
+    argument without a hint, or with one that JSON does not know, may be anything.
+
+    >>> def greet(who: str, times: int = 1) -> str:
+    ...     "Say hello."
+    >>> tool_schema(greet)["function"]["parameters"]["properties"]
+    {'who': {'type': 'string'}, 'times': {'type': 'integer', 'default': 1}}
+    """
+    described = {
+        "name": name or getattr(function, "__name__", "function"),
+        "description": inspect.getdoc(function) or "",
+    }
+    return {"type": "function", "function": {**described, "parameters": _parameters(function)}}
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some functions in C do not tell
+        return {"type": "object", "properties": {}}
+    hints = _hints(function)
+    named = [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    properties = {one.name: _property(hints.get(one.name, Any), one.default) for one in named}
+    required = [one.name for one in named if one.default is one.empty]
+    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function if inspect.isroutine(function) else type(function).__call__, include_extras=True)
+    except Exception:  # noqa: BLE001 - a hint may be any expression
+        return {}
+
+
+def _property(hint: Any, default: Any) -> dict[str, Any]:
+    is_plain = type(default) in (str, int, bool) or default is None
+    return _schema(hint) | ({"default": default} if is_plain else {})
+
+
+def _schema(hint: Any) -> dict[str, Any]:
+    """The JSON Schema of a type; one that JSON does not know is `{}`."""
+    kind, of = get_origin(hint) or hint, get_args(hint)
+    if kind is Annotated:
+        described = next((one for one in hint.__metadata__ if isinstance(one, str)), None)
+        return _schema(of[0]) | ({} if described is None else {"description": described})
+    if kind is Literal:
+        return {"enum": list(of)}
+    if kind in (Union, types.UnionType):
+        return {"anyOf": [_schema(one) for one in of]}
+    if kind in _ARRAYS:
+        items = _schema(of[0]) if of and (kind is not tuple or of[1:] == (Ellipsis,)) else {}
+        return {"type": "array"} | ({"items": items} if items else {})
+    if kind is dict:
+        return {"type": "object"} | ({"additionalProperties": _schema(of[1])} if of else {})
+    return {"type": _TYPES[kind]} if isinstance(kind, type) and kind in _TYPES else {}
 
 
 class BadArguments(ValueError):

@@ -172,6 +172,76 @@ def test_code_reads_like_written_when_much_is_set():
     )
 
 
+CALLER = Draft("a", kind="assistant", name="caller", tools={"lookup": "lookup"})
+RUNNER = Draft("b", kind="user_proxy", name="runner")
+
+
+def test_code_tells_the_model_of_a_tool_when_it_is_chosen():
+    code = code_of(CALLER, {"lookup": lookup})
+
+    assert code == (
+        "from jupyter_agents import AssistantAgent\n"
+        "from jupyter_agents.tools import tool_schema\n\n"
+        "caller = AssistantAgent(\n"
+        '    "caller",\n'
+        '    llm_config={"tools": [tool_schema(lookup)]},\n'
+        '    function_map={"lookup": lookup},\n'
+        ")\n"
+    )
+
+
+def test_agent_without_a_model_runs_the_tools_that_others_call():
+    reading = read_drafts([CALLER, RUNNER], {}, {"lookup": lookup})
+
+    caller, runner = (reading.blueprints[one].build() for one in "ab")
+
+    assert runner.function_map == {"lookup": lookup}
+    assert (runner.model, caller.request_options["tools"][0]["function"]["name"]) == (None, "lookup")
+    assert [(one["draft"], one["text"]) for one in reading.problems] == [
+        ("b", "It also runs lookup, which caller may call.")
+    ]
+
+
+def test_note_says_who_runs_a_tool_when_no_other_agent_is_made():
+    reading = read_drafts([CALLER], {}, {"lookup": lookup})
+
+    [note] = reading.problems
+
+    assert (note["is_note"], note["field"]) == (True, "tools")
+    assert note["text"].startswith("lookup: run by the agent it talks with.")
+
+
+TOOLS_OF_ITS_OWN = {"model": "m", "tools": [{"type": "function", "function": {"name": "other", "parameters": {}}}]}
+
+
+@pytest.mark.parametrize("config", [TOOLS_OF_ITS_OWN, {"model": "m"}, ScriptedModel(["hi"])])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_tool_is_told_beside_what_a_config_has_when_its_agent_is_edited(config, is_named):
+    before = AssistantAgent("agent", llm_config=config)
+    namespace = {"agent": before, "lookup": lookup}
+    namespace |= {"config": config} if is_named or isinstance(config, ScriptedModel) else {}
+    edited = AgentBuilder(before, namespace=namespace)
+    [draft] = edited._drafts
+
+    reading = read_drafts([dataclasses.replace(draft, tools={"lookup": "lookup"})], edited._kept, namespace)
+    made = run(source_of_all([reading.blueprints[draft.id]]), dict(namespace))["agent"]
+
+    names = [one["function"]["name"] for one in made.request_options["tools"]]
+    assert names == [*(["other"] if config is TOOLS_OF_ITS_OWN else []), "lookup"]
+    assert repr(before.model).strip("<>") in repr(made.model)
+
+
+def test_model_is_not_told_of_a_tool_any_more_when_it_is_taken_off():
+    namespace = {"lookup": lookup}
+    namespace["caller"] = read_drafts([CALLER], {}, namespace).blueprints["a"].build()
+    edited = AgentBuilder(namespace["caller"], namespace=namespace)
+    [draft] = edited._drafts
+
+    reading = read_drafts([dataclasses.replace(draft, tools={})], edited._kept, namespace)
+
+    assert source_of_all([*reading.blueprints.values()]).endswith('caller = AssistantAgent("caller")\n')
+
+
 TEXT = st.text(alphabet=st.one_of(st.sampled_from("\"\\\n\t\r '%!?#{}$\u202e\xa0\ud83d"), st.characters()), max_size=60)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from jupyter_agents.budget import BudgetSpent
 from jupyter_agents.drive import ChatCancelled
 from jupyter_agents.errors import ModelUnavailableError, NoHumanError
 from jupyter_agents.termination import ChatEnds, EndedBy
-from jupyter_agents.tools import BadArguments, call_function, parse_arguments, to_text
+from jupyter_agents.tools import BadArguments, call_function, parse_arguments, to_text, tool_schema
 from tests.drivers import async_driver, both_drivers, sync_driver
 
 JSON = st.recursive(
@@ -244,3 +245,63 @@ def test_function_is_called_exactly_when_the_arguments_are_an_object(arguments, 
 @given(st.text(st.characters()) | JSON)
 def test_any_value_is_text_that_can_be_encoded(value):
     assert to_text(value).encode("utf-8") or value == ""
+
+
+# -- What a model is told ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hint", "schema"),
+    [
+        (str, {"type": "string"}),
+        (int, {"type": "integer"}),
+        (float, {"type": "number"}),
+        (bool, {"type": "boolean"}),
+        (Any, {}),
+        (object, {}),
+        (list, {"type": "array"}),
+        (list[int], {"type": "array", "items": {"type": "integer"}}),
+        (tuple[int, ...], {"type": "array", "items": {"type": "integer"}}),
+        (tuple[int, str], {"type": "array"}),
+        (
+            dict[str, list[str]],
+            {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        ),
+        (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+        (Literal["a", 1], {"enum": ["a", 1]}),
+        (Annotated[str, "in English"], {"type": "string", "description": "in English"}),
+        ("no such type", {}),
+    ],
+)
+def test_argument_is_described_by_its_hint(hint, schema):
+    def function(of):
+        """Do it."""
+
+    function.__annotations__["of"] = hint
+
+    assert tool_schema(function)["function"] == {
+        "name": "function",
+        "description": "Do it.",
+        "parameters": {"type": "object", "properties": {"of": schema}, "required": ["of"]},
+    }
+
+
+class Weather:
+    def __call__(self, a, b=2.5, *rest, c: int = 1, **more):
+        return a
+
+
+@pytest.mark.parametrize(
+    ("function", "properties"),
+    [
+        (Weather(), {"a": {}, "b": {}, "c": {"type": "integer", "default": 1}}),
+        (Weather().__call__, {"a": {}, "b": {}, "c": {"type": "integer", "default": 1}}),
+        (min, {}),
+    ],
+)
+def test_schema_is_plain_json_whatever_can_be_called(function, properties):
+    schema = tool_schema(function, name="given")
+
+    assert json.loads(json.dumps(schema)) == schema
+    assert schema["function"]["name"] == "given"
+    assert schema["function"]["parameters"]["properties"] == properties

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from keyword import iskeyword
 from typing import Any
 
@@ -19,9 +19,10 @@ from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import UserProxyAgent
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.models.masking import shown
+from jupyter_agents.tools import tool_schema
 from jupyter_agents.widgets._builder_protocol import Draft, KindFacts, Problem
 from jupyter_agents.widgets._namespace import check_free, check_variable, function_at
-from jupyter_agents.widgets._source import Reference, call_source, imports_of, value_of
+from jupyter_agents.widgets._source import Reference, call_source, imports_of, source_of, text_source, value_of
 
 _PACKAGE = "jupyter_agents"
 
@@ -62,7 +63,7 @@ KINDS = {
 }
 """The kinds that there are. One more is one more line here, and its words on the page."""
 
-_RESERVED = frozenset({"os", "getpass", *(kind.agent_class.__name__ for kind in KINDS.values())})
+_RESERVED = frozenset({"os", "getpass", "tool_schema", *(kind.agent_class.__name__ for kind in KINDS.values())})
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,10 @@ def source_of_all(blueprints: Sequence[Blueprint]) -> str:
     if not blueprints:
         return ""
     classes = sorted({one.kind.agent_class.__name__ for one in blueprints})
-    standard = sorted({line for one in blueprints for line in imports_of(one.arguments)})
-    imports = f"from {_PACKAGE} import {', '.join(classes)}"
+    needed = sorted({line for one in blueprints for line in imports_of(one.arguments)})
+    standard = [line for line in needed if f" {_PACKAGE}." not in line]
+    own = [line for line in needed if line not in standard]
+    imports = "\n".join([f"from {_PACKAGE} import {', '.join(classes)}", *own])
     statements = "\n".join(one.source() for one in blueprints)
     return "\n\n".join([*(["\n".join(standard)] if standard else []), imports, statements]) + "\n"
 
@@ -135,6 +138,7 @@ def read_drafts(drafts: Sequence[Draft], kept: Mapping[str, Kept], namespace: Ma
     for draft in drafts:
         _read_draft(draft, kept.get(draft.basis, Kept()), namespace, reading)
     _check_names(drafts, reading)
+    _share_tools(drafts, reading)
     return reading
 
 
@@ -216,6 +220,41 @@ def _check_names(drafts: Sequence[Draft], reading: Reading) -> None:
         names.add(draft.name)
 
 
+def _share_tools(drafts: Sequence[Draft], reading: Reading) -> None:
+    """Let the agents without a model run what the models of the others may call: calls are made by who receives them."""
+    valid = [draft for draft in drafts if draft.id in reading.blueprints]
+    callers = [draft for draft in valid if draft.tools and _has_model(draft)]
+    for draft in valid:
+        if not _has_model(draft):
+            _run_for(draft, [caller for caller in callers if caller.id != draft.id], reading)
+    for caller in callers:
+        others = [_functions(reading.blueprints[other.id]) for other in valid if other.id != caller.id]
+        alone = [name for name in caller.tools if not any(name in functions for functions in others)]
+        if alone:
+            text = f"{', '.join(alone)}: run by the agent it talks with. Choose it there, too, or make that agent here."
+            reading.say(caller, "tools", text, is_note=True)
+
+
+def _run_for(draft: Draft, callers: Sequence[Draft], reading: Reading) -> None:
+    blueprint = reading.blueprints[draft.id]
+    functions = dict(_functions(blueprint))
+    for caller in callers:
+        wanted = _functions(reading.blueprints[caller.id])
+        added = {name: function for name, function in wanted.items() if name not in functions}
+        functions |= added
+        if added:
+            text = f"It also runs {', '.join(added)}, which {caller.name} may call."
+            reading.say(draft, "tools", text, is_note=True)
+    if functions:
+        arguments = _in_order({**blueprint.arguments, "function_map": functions})
+        reading.blueprints[draft.id] = replace(blueprint, arguments=arguments)
+
+
+def _functions(blueprint: Blueprint) -> Mapping[str, Any]:
+    functions: Mapping[str, Any] = blueprint.arguments.get("function_map", {})
+    return functions
+
+
 def variable_for(name: str) -> str:
     """The variable that an agent of this name gets where none is given; `""` where the name has no letters.
 
@@ -255,6 +294,51 @@ def _description(given: Given) -> dict[str, Any]:
 
 
 def _llm_config(given: Given) -> dict[str, Any]:
+    """The model, and what it is told of the tools: without that it calls none."""
+    found = _model_config(given)
+    tools = _schemas(given) if _has_model(given.draft) else []
+    if not tools:
+        return found
+    config = found.get("llm_config", {})
+    return {"llm_config": _with_tools({} if isinstance(config, bool) else config, tools)}
+
+
+def _with_tools(config: Any, tools: list[Reference]) -> Any:
+    """A config with tools; one in a variable that has its own is left as it is."""
+    if not isinstance(config, Reference):
+        return {**config, "tools": [*config.get("tools", []), *tools]}
+    if not isinstance(config.value, Mapping):
+        return {"model": config, "tools": tools}
+    if "tools" in config.value:
+        return config
+    source = f'{{**{config.expression}, "tools": {source_of(tools)}}}'
+    return Reference(source, {**config.value, "tools": value_of(tools)}, (*config.imports, *sorted(imports_of(tools))))
+
+
+def _schemas(given: Given) -> list[Reference]:
+    """The schemas of the tools that can be found; what is wrong with the others is said at their own field."""
+    found = []
+    for name, expression in given.draft.tools.items():
+        try:
+            found.append(schema_reference(name, expression, function_at(expression, given.namespace)))
+        except ConfigurationError:
+            continue
+    return found
+
+
+def schema_reference(name: str, expression: str, function: Callable[..., Any]) -> Reference:
+    """The schema of a function under the name by which a model calls it."""
+    renamed = "" if name == getattr(function, "__name__", None) else f", name={text_source(name)}"
+    source = f"tool_schema({expression}{renamed})"
+    return Reference(source, tool_schema(function, name=name), (f"from {_PACKAGE}.tools import tool_schema",))
+
+
+def _has_model(draft: Draft) -> bool:
+    kind = KINDS.get(draft.kind)
+    return kind is not None and (draft.model or kind.facts()["model"]) != "none"
+
+
+def _model_config(given: Given) -> dict[str, Any]:
     draft, kept = given.draft, given.kept
     usual = given.kind.facts()["model"]
     choice = draft.model or usual

@@ -13,7 +13,7 @@ from jupyter_agents.agents.model_config import NamedModel, SessionModel
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.masking import kind_of, shown
-from jupyter_agents.widgets._blueprint import KINDS, Kept, Kind, kind_of_agent
+from jupyter_agents.widgets._blueprint import KINDS, Kept, Kind, kind_of_agent, schema_reference
 from jupyter_agents.widgets._builder_protocol import Draft
 from jupyter_agents.widgets._namespace import reference_to, reference_to_equal
 from jupyter_agents.widgets._source import Reference
@@ -42,6 +42,7 @@ def load(variable: str, agent: ResponsiveAgent, namespace: Mapping[str, Any], id
     model, model_name, llm_config, settings = _model(variable, agent, namespace)
     code, code_settings = _code(variable, agent, namespace)
     tools, lost_tools = _tools(agent, namespace)
+    llm_config, settings = _without_schemas(agent, tools, llm_config), _without_schemas(agent, tools, settings)
     arguments, lost = _other_arguments(kind, agent, namespace)
     limit = agent.max_consecutive_auto_reply()
     draft = Draft(
@@ -78,6 +79,15 @@ def _tools(agent: ResponsiveAgent, namespace: Mapping[str, Any]) -> tuple[dict[s
         else:
             tools[name] = found.expression
     return tools, lost
+
+
+def _without_schemas(agent: ResponsiveAgent, tools: Mapping[str, str], config: Any) -> Any:
+    """A config without what a model is told of the chosen tools: it follows from the choice."""
+    if not isinstance(config, dict) or not isinstance(config.get("tools"), list):
+        return config
+    own = [schema_reference(name, at, agent.function_map[name]).value for name, at in tools.items()]
+    left = [one for one in config["tools"] if one not in own]
+    return {key: value for key, value in config.items() if key != "tools"} | ({"tools": left} if left else {})
 
 
 def _other_arguments(
