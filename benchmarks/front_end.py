@@ -86,12 +86,17 @@ result = {call}(bot, message="Ask me", max_turns={turns})
 print("HEARD", json.dumps(heard))
 """
 FRAMES = """() => {
-    window.frames_ = [];
-    const frame = now => { window.frames_.push(now); if (window.frames_) requestAnimationFrame(frame); };
+    const frames = window.frames_ = [];
+    const frame = now => {
+        if (window.frames_ !== frames) return;  // another count has begun, or this one is over
+        frames.push(now);
+        requestAnimationFrame(frame);
+    };
     requestAnimationFrame(frame);
 }"""
 FRAMES_OF = """() => {
     const frames = window.frames_;
+    window.frames_ = null;
     const gaps = frames.slice(1).map((now, i) => now - frames[i]).sort((a, b) => a - b);
     const seconds = (frames.at(-1) - frames[0]) / 1000;
     const at = share => gaps[Math.floor(share * (gaps.length - 1))];

@@ -1,12 +1,11 @@
 """A chat box in a cell: writing, answering, stopping, several pages."""
 
 import asyncio
-from collections import OrderedDict
 
 import pytest
 
 from jupyter_agents import AgentChat
-from jupyter_agents.display import front_end, people, slots
+from jupyter_agents.display import front_end, people
 from jupyter_agents.display.slots import WIDGET_MIME
 from jupyter_agents.effects import Pause
 from jupyter_agents.errors import ConfigurationError, UnknownAgentError
@@ -16,7 +15,7 @@ from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
 from tests.fakes import FakeExecutor, assistant, quiet_session, texts
-from tests.test_live_turn import Lab
+from tests.lab import Lab
 
 
 class Slow(ScriptedModel):
@@ -29,14 +28,7 @@ class Slow(ScriptedModel):
 
 @pytest.fixture
 def lab(monkeypatch):
-    lab = Lab()
-    monkeypatch.setattr("IPython.display.publish_display_data", lab.take)
-    monkeypatch.setattr(front_end, "parent", lambda: lab.request)
-    monkeypatch.setattr(front_end, "has_widgets", lambda: True)
-    monkeypatch.setattr(front_end, "user_namespace", dict)
-    monkeypatch.setattr(slots, "_cells", OrderedDict())
-    monkeypatch.setattr("jupyter_agents.widgets.live.make_widget", lab.make_widget)
-    return lab
+    return Lab().install(monkeypatch)
 
 
 def in_a_cell(cell, **options):

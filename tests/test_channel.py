@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_agents.widgets.channel import FRAME, Channel
-from jupyter_agents.widgets.protocol import Activity, Item, LiveTurn, ViewState
+from jupyter_agents.widgets.channel import FRAME, TEXT_FRAME, Channel
+from jupyter_agents.widgets.protocol import Activity, Item, LiveTurn, QuestionCard, ViewState
 from tests.fakes import FakeClock
 
 
@@ -21,6 +21,10 @@ def opened(clock, sent, heard=None):
     channel.is_open = True
     channel.hear({"t": "hello", "page": "p"})
     return channel
+
+
+def sync(page, *, first=None, earlier=False):
+    return {"t": "sync", "page": page, "views": 1, "first": first, "earlier": earlier}
 
 
 def item(number, text="hello"):
@@ -43,7 +47,7 @@ def test_changes_of_one_frame_are_one_patch(clock):
     assert channel.state.live.text == "Hello"
 
 
-def test_five_thousand_pieces_of_text_are_thirty_messages_a_second(clock):
+def test_five_thousand_pieces_of_text_are_ten_messages_a_second(clock):
     sent = []
     channel = opened(clock, sent)
     channel.set(live=LiveTurn("assistant"))
@@ -53,8 +57,57 @@ def test_five_thousand_pieces_of_text_are_thirty_messages_a_second(clock):
         clock.run(0.001)
     clock.run(1)
 
-    assert len(sent) <= 5 * 30 + 2
+    assert len(sent) <= 5 / TEXT_FRAME + 2
     assert sum(len(op["text"]) for patch in sent for op in patch["ops"] if op["op"] == "text") == 5000
+
+
+def test_first_words_go_at_once_when_a_model_has_taken_its_time(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.set(live=LiveTurn("assistant"))
+    clock.run(1)
+    del sent[:]
+
+    channel.text("Hello")
+    clock.run(0)
+    first = len(sent)
+    channel.text(", you")
+    clock.run(0.9 * TEXT_FRAME)
+    between = len(sent)
+    clock.run(0.1 * TEXT_FRAME)
+
+    assert (first, between, len(sent)) == (1, 1, 2)
+
+
+def test_words_go_with_the_output_when_they_come_before_it_is_live(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.set(live=LiveTurn("assistant"))
+    channel.flush()
+
+    for _ in range(7):
+        channel.text("x")
+        clock.run(0.02)
+    before = len(sent)
+    channel.flush()
+
+    assert (before, sent[-1]["ops"]) == (1, [{"op": "text", "text": "xxxxxxx"}])
+
+
+def test_words_that_wait_go_with_whatever_must_go_sooner(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.set(live=LiveTurn("assistant"))
+    clock.run(1)
+    channel.text("a")
+    clock.run(0)
+    del sent[:]
+
+    channel.text("b")
+    channel.set(activity=None)
+    clock.run(1)
+
+    assert [[op["op"] for op in one["ops"]] for one in sent] == [["text", "set"]]
 
 
 def test_nothing_is_sent_when_no_page_is_there(clock):
@@ -66,7 +119,7 @@ def test_nothing_is_sent_when_no_page_is_there(clock):
     clock.run(1)
 
     assert sent == []
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p"))
     assert sent[-1]["state"]["items"][0]["bundle"]["data"] == {"text/plain": "hello"}
 
 
@@ -77,26 +130,53 @@ def test_new_view_shows_only_what_came_since_the_slot_began(clock):
     channel.renew()
     channel.add(item(2))
 
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p"))
 
-    channel.hear({"t": "sync", "view": "w", "page": "loaded later", "earlier": False})
+    channel.hear(sync("loaded later"))
 
     first, later = (one["state"] for one in sent[-2:])
     assert [one["id"] for one in first["items"]] == [one["id"] for one in later["items"]] == [2]
     assert (first["earlier"], later["earlier"]) == (0, 1)  # the first page has what was before as outputs
 
 
-def test_view_that_asks_again_keeps_what_it_shows(clock):
+def test_page_that_asks_again_keeps_what_it_shows(clock):
     sent = []
     channel = opened(clock, sent)
     channel.add(item(1))
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p"))
     channel.renew()
     channel.add(item(2))
 
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p", first=1))
 
     assert [one["id"] for one in sent[-1]["state"]["items"]] == [1, 2]
+    assert sent[-1]["slot"] == 1
+
+
+def test_page_gets_all_that_is_kept_when_what_it_shows_is_gone(clock):
+    sent = []
+    channel = opened(clock, sent)
+    for number in range(600):
+        channel.add(item(number))
+
+    channel.hear(sync("p", first=20))
+
+    assert len(sent[-1]["state"]["items"]) == 500
+
+
+def test_new_slot_is_told_to_pages_before_its_output_is_shown(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.add(item(1))
+    channel.renew()
+    channel.hear(sync("p"))
+    channel.hear(sync("loaded later"))
+
+    patch, first, later = sent
+
+    assert [op["op"] for op in patch["ops"]] == ["item", "slot"]
+    assert (first["to"], first["slot"]) == ("p", 0)
+    assert (later["to"], later["slot"]) == ("loaded later", None)
 
 
 def test_view_gets_everything_when_it_asks_for_earlier_items(clock):
@@ -106,7 +186,7 @@ def test_view_gets_everything_when_it_asks_for_earlier_items(clock):
         channel.add(item(number))
         channel.renew()
 
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": True})
+    channel.hear(sync("p", earlier=True))
 
     assert [one["id"] for one in sent[-1]["state"]["items"]] == [0, 1, 2]
     assert sent[-1]["state"]["earlier"] == 0
@@ -114,7 +194,7 @@ def test_view_gets_everything_when_it_asks_for_earlier_items(clock):
 
 def test_page_counts_as_gone_when_it_is_silent(clock):
     channel = opened(clock, [])
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p"))
     was_viewed = channel.is_viewed
 
     clock.run(10)
@@ -126,11 +206,11 @@ def test_page_counts_as_gone_when_it_is_silent(clock):
     assert channel.is_viewed
 
 
-def test_view_that_says_goodbye_is_no_view(clock):
+def test_page_that_says_that_it_has_no_view_has_none(clock):
     channel = opened(clock, [])
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p"))
 
-    channel.hear({"t": "bye", "view": "v"})
+    channel.hear({"t": "pong", "page": "p", "views": 0})
 
     assert not channel.is_viewed
     assert channel.has_page
@@ -151,6 +231,38 @@ def test_pings_say_the_last_number_and_end_with_the_chat(clock):
 
     assert numbers == {0, 1}
     assert len(sent) == before
+
+
+def pings_in(clock, sent, seconds):
+    del sent[:]
+    clock.run(seconds)
+    return sum(one["t"] == "ping" for one in sent)
+
+
+def test_page_is_pinged_rarely_while_nothing_depends_on_it(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.ping()
+    before = pings_in(clock, sent, 3)
+    channel.hear(sync("p"))
+    clock.run(1)
+    calm = pings_in(clock, sent, 30)
+    channel.set(questions=[QuestionCard("q", "text", "Well?")])
+    asked = pings_in(clock, sent, 30)
+
+    assert (before, calm, asked) == (12, 10, 30)
+
+
+def test_page_is_pinged_soon_after_a_change_that_nothing_follows(clock):
+    sent = []
+    channel = opened(clock, sent)
+    channel.ping()
+    channel.hear(sync("p"))
+    clock.run(3)
+    channel.add(item(1))
+    channel.flush()
+
+    assert pings_in(clock, sent, 1) == 1
 
 
 @pytest.mark.parametrize("content", [None, "x", 3, [], {}, {"t": None}, {"t": "sync"}, {"t": ["sync"]}])
@@ -253,12 +365,12 @@ def test_page_has_everything_exactly_once_when_messages_are_lost(seed, loss):
             channel.add(item(number))
         clock.run(chance.random() / 5)
         if page.wants:
-            channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": True})
+            channel.hear(sync("p", earlier=True))
     loss = 0
     for _ in range(3):
         clock.run(2)
         if page.wants:
-            channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": True})
+            channel.hear(sync("p", earlier=True))
 
     assert page.text == "".join(f"{number} " for number in range(60))
     assert sorted(page.items) == [0, 10, 20, 30, 40, 50]
@@ -268,7 +380,7 @@ def test_page_hears_of_the_end_when_the_last_patch_is_lost(clock):
     sent = []
     channel = opened(clock, sent)
     channel.ping()
-    channel.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+    channel.hear(sync("p"))
 
     channel.add(item(1))
     channel.set(is_going_on=False)

@@ -1,11 +1,9 @@
 """What a page shows while a turn goes on: the slot, what stands in it, and the questions."""
 
-from collections import OrderedDict
-
 import pytest
 
 from jupyter_agents.code_blocks import CodeBlock
-from jupyter_agents.display import front_end, people, slots
+from jupyter_agents.display import people, slots
 from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
 from jupyter_agents.display.slots import WIDGET_MIME
 from jupyter_agents.events import (
@@ -14,7 +12,6 @@ from jupyter_agents.events import (
     CodeFinished,
     CodeStarted,
     Delta,
-    Entry,
     MessageSent,
     ModelAnswered,
     ModelAsked,
@@ -28,83 +25,19 @@ from jupyter_agents.executors.outputs import MESSAGE_MIME
 from jupyter_agents.executors.undo import history
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.messages import Message
-from tests.fakes import FakeClock
-
-
-class FakeWidget:
-    """A widget whose messages are kept, and whose page says what a test has it say."""
-
-    model_id = "model-1"
-
-    def __init__(self, hear):
-        self.hear, self.sent, self.is_closed = hear, [], False
-
-    def send(self, message):
-        self.sent.append(message)
-
-    def close(self):
-        self.is_closed = True
-
-
-class Lab:
-    """The page of a cell, with its outputs in order and the widgets that were made."""
-
-    def __init__(self):
-        self.request = {"header": {"msg_id": "first", "session": "s"}, "content": {"allow_stdin": True}}
-        self.outputs, self.widgets, self.clock = [], [], FakeClock()
-
-    def take(self, data, metadata=None, *, transient=None, update=False):
-        display_id = (transient or {}).get("display_id")
-        if update:
-            [at] = [at for at, (known, _) in enumerate(self.outputs) if known == display_id]
-            self.outputs[at] = (display_id, data)
-        else:
-            self.outputs.append((display_id, data))
-
-    def make_widget(self, hear):
-        self.widgets.append(FakeWidget(hear))
-        return self.widgets[-1]
-
-    @property
-    def widget(self):
-        [widget] = self.widgets
-        return widget
-
-    def texts(self):
-        return [("live: " if WIDGET_MIME in data else "") + data["text/plain"] for _, data in self.outputs]
-
-    def draw(self, view="v"):
-        """Draw the widget; what it shows."""
-        self.widget.hear({"t": "hello", "page": "p"})
-        self.widget.hear({"t": "sync", "view": view, "page": "p", "earlier": False})
-        return self.widget.sent[-1]["state"]
+from tests.lab import Lab, tell
 
 
 @pytest.fixture
 def lab(monkeypatch):
-    lab = Lab()
-    monkeypatch.setattr("IPython.display.publish_display_data", lab.take)
-    monkeypatch.setattr(front_end, "parent", lambda: lab.request)
-    monkeypatch.setattr(slots, "_cells", OrderedDict())
-    monkeypatch.setattr("jupyter_agents.widgets.live.make_widget", lab.make_widget)
-    monkeypatch.setattr(front_end, "user_namespace", lambda: {"df": [1, 2]})
-    return lab
+    return Lab().install(monkeypatch, df=[1, 2])
 
 
 @pytest.fixture
 def listener(lab):
     listener = NotebookListener(is_live=True, at=lab.clock)
-    listener.number = 0
     tell(listener, ChatStarted(0, "user", "assistant"))
     return listener
-
-
-def tell(listener, *events):
-    for event in events:
-        if isinstance(event, (Delta, Waiting)):
-            listener(event)
-        else:
-            listener(Entry(0, event))
 
 
 def said(text, sender="assistant", recipient="user", origin="model"):
@@ -135,7 +68,7 @@ def test_turn_that_takes_longer_is_live_and_then_its_message(lab, listener):
 
     tell(listener, ANSWERED, said("Done."), ENDED)
 
-    assert live.startswith("live: assistant")
+    assert live == "live: Waiting for assistant."
     assert state["live"] == {"sender": "assistant", "recipient": "user", "colour": 1, "text": "Done."}
     assert (state["activity"]["kind"], state["activity"]["elapsed"]) == ("model", 2.0)
     assert lab.texts() == ["user (to assistant):\n\nDo it.", "assistant (to user):\n\nDone."]
@@ -157,9 +90,12 @@ def test_widget_hears_of_the_next_turn_together_with_the_output_of_the_last(lab,
 def test_unfinished_turn_says_so_without_its_widget(lab, listener):
     tell(listener, ASKED, Delta("I would", "assistant"))
     lab.clock.run(1)
+    [(_, first)] = lab.outputs
+    lab.clock.run(slots.REFRESH)
 
-    [(_, data)] = lab.outputs
+    data = lab.outputs[-1][1]
 
+    assert "Waiting for assistant." in first["text/html"]
     assert data[MESSAGE_MIME]["live"] == {"model_id": "model-1"}
     assert list(data)[:2] == [MESSAGE_MIME, WIDGET_MIME]
     assert "I would" in data["text/html"]
@@ -187,7 +123,7 @@ def test_page_that_comes_later_shows_how_the_chat_ended(lab, listener):
     tell(listener, ANSWERED, said("Done."), ENDED)
 
     lab.widget.hear({"t": "hello", "page": "another"})
-    lab.widget.hear({"t": "sync", "view": "w", "page": "another", "earlier": False})
+    lab.widget.hear({"t": "sync", "page": "another", "views": 1, "first": None, "earlier": False})
 
     items = lab.widget.sent[-1]["state"]["items"]
     assert [item["bundle"]["data"]["text/plain"] for item in items] == ["assistant (to user):\n\nDone."]
@@ -512,7 +448,7 @@ def test_turn_stays_on_the_page_when_another_one_begins_beside_it(lab, listener)
 
     assert (during["sender"], during["text"]) == ("ann", "I am Ann.")
     assert between[1] == "bob (to user):\n\nI am Bob."
-    assert between[2].startswith("live: ann")
+    assert between[2] == "live: Waiting for ann."
     assert live["text"] == "I am Ann."
     assert [text.split("\n\n")[1] for text in lab.texts()] == ["Ask both.", "I am Bob.", "I am Ann."]
 
@@ -653,7 +589,7 @@ def test_widget_stays_while_a_page_that_came_later_shows_it_and_goes_with_that_p
 
     for _ in range(20):
         lab.clock.run(1)
-        lab.widget.hear({"t": "pong", "page": "p"})
+        lab.widget.hear({"t": "pong", "page": "p", "views": 1})
     was_there = not lab.widget.is_closed
     lab.clock.run(20)
 
@@ -694,3 +630,28 @@ def test_update_of_the_shared_slot_is_no_output_of_the_block_that_runs(lab, list
 
     assert seen == [True] * MAX_OUTPUTS + [False] * (len(seen) - MAX_OUTPUTS)
     assert len(seen) > MAX_OUTPUTS
+
+
+# -- What a turn costs ---------------------------------------------------------------------------------------------
+
+
+def test_messages_of_a_streamed_turn_are_few(lab, listener):
+    """Each one that is sent by itself costs the kernel most of a millisecond, and each that a page sends two."""
+
+    def turn(number):
+        tell(listener, ModelAsked(0, "assistant", 1))
+        for _ in range(11):
+            lab.clock.run(0.025)
+            tell(listener, Delta("x" * 60, "assistant"))
+        tell(listener, ANSWERED, said(f"m{number}"))
+
+    turn(0)
+    lab.draw()
+    turn(1)
+    before = len(lab.widget.sent)
+    outputs = len(lab.outputs)
+    turn(2)
+
+    ops = [[op["op"] for op in one.get("ops", [one["t"]])] for one in lab.widget.sent[before:]]
+    assert ops == [["text", "set", "item", "set", "slot", "set"], ["text"], ["text"]]
+    assert len(lab.outputs) == outputs + 1

@@ -146,7 +146,7 @@ class Wire:
         self.page.say = lambda to, text: self.said.append((to, text))
         assert self.page.model_id == "model-1"
         self.hear({"t": "hello", "page": "p"})
-        self.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+        self.hear({"t": "sync", "page": "p", "views": 1, "first": None, "earlier": False})
 
     def _make(self, hear):
         self.hear = hear
@@ -173,6 +173,7 @@ def everything_that_happens(wire) -> Iterator[None]:
         yield channel.set(activity=Activity(kind, "assistant", "why", now, now + 3 if kind == "retry" else None))
     yield channel.add(Item(1, "bundle", *BUNDLE))
     yield channel.add(Item(-1, "output", *BUNDLE))
+    yield channel.renew()
     yield channel.stream(Item(-1, "output", *BUNDLE), "more")
     yield channel.set(live=None, activity=None, composer=Composer(("coder", "critic"), is_busy=True))
     block = CodeBlock("python", "total = 2")
@@ -184,7 +185,7 @@ def everything_that_happens(wire) -> Iterator[None]:
 def test_all_that_the_kernel_sends_fits_the_types_of_the_page(types, wire):
     for _ in everything_that_happens(wire):
         wire.clock.run(0.05)
-        wire.hear({"t": "sync", "view": "v", "page": "p", "earlier": False})
+        wire.hear({"t": "sync", "page": "p", "views": 1, "first": None, "earlier": False})
     undo.history().keep("abc-1", {"x": 2}, {"x": (1, 2)}, ["rows"])
     wire.hear({"t": "undo", "view": "v", "block": "abc-1"})
     wire.hear({"t": "look", "view": "v", "ask": 1, "prefix": "d", "text": "Hi", "attached": ["df"]})
@@ -238,9 +239,8 @@ def spoken(question: str) -> dict[str, dict[str, object]]:
     answer = {"action": "reply", "text": "Ada", "attached": ["df"], "always": False}
     return {
         "hello": {"page": "p"},
-        "pong": {"page": "p"},
-        "sync": {"view": "v", "page": "p", "earlier": True},
-        "bye": {"view": "v"},
+        "pong": {"page": "p", "views": 1},
+        "sync": {"page": "p", "views": 1, "first": None, "earlier": True},
         "answer": {"view": "v", "id": question, "answer": Read(answer)},
         "stop": {"view": "v"},
         "interrupt": {"view": "v"},

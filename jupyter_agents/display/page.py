@@ -76,13 +76,17 @@ class LivePage:
 
     @property
     def model_id(self) -> str:
-        """The id by which outputs name the widget, which is made for it."""
+        """The id by which outputs name the widget, which is made for it.
+
+        A page that draws such an output begins with what it has got, so it is told of the slot first.
+        """
         if self._widget is None:
             from jupyter_agents.widgets.live import make_widget
 
             self._widget = make_widget(self.channel.hear)
             self.channel.is_open = True
             self.channel.ping()
+        self.channel.flush_slot()
         return str(self._widget.model_id)
 
     def close(self) -> None:

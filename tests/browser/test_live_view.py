@@ -27,7 +27,7 @@ LOAD = """async ([source, style, theme]) => {
     document.body.style.background = 'var(--jp-layout-color0)';
     document.body.style.color = 'var(--jp-ui-font-color1)';
     const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
-    const widget = (await import(url)).default;
+    const widget = (await import(url)).default();
     const heard = new Set();
     window.sent = [];
     window.needed = [];
@@ -48,14 +48,14 @@ class Kernel:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.seq = 0
+        self.seq = self.lines = 0
 
     def say(self, **message: Any) -> None:
         self.page.evaluate("message => window.say(message)", message)
 
     def state(self, **values: Any) -> None:
         nothing = {"items": [], "live": None, "activity": None, "questions": [], "earlier": 0, "composer": None}
-        self.say(t="state", seq=self.seq, to=None, state=nothing | {"is_going_on": True} | values)
+        self.say(t="state", seq=self.seq, to=None, slot=0, state=nothing | {"is_going_on": True} | values)
 
     def patch(self, *ops: dict[str, Any]) -> None:
         self.seq += 1
@@ -106,6 +106,9 @@ def settle(page: Page) -> None:
 def stream(kernel: Kernel, lines: int = 60) -> None:
     for number in range(lines):
         kernel.patch({"op": "text", "text": f"Line {number} of a reply that is long.\n\n"})
+    kernel.lines += lines
+    drawn = "count => document.querySelectorAll('.jp-agents-mod-live .jp-agents-Markdown > p').length >= count"
+    kernel.page.wait_for_function(drawn, arg=kernel.lines)  # it is revealed bit by bit
     settle(kernel.page)
 
 

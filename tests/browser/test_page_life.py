@@ -171,7 +171,7 @@ HALF = {
         "Half of the answer",
     ),
 }
-OFTEN = "from jupyter_agents.display import notebook, slots\nnotebook.REFRESH = slots.REFRESH = 0.3"
+OFTEN = "from jupyter_agents.display import slots, stage\nstage.REFRESH = slots.REFRESH = 0.3"
 """What stands beside a widget is brought up to date every ten seconds, as it is."""
 
 
@@ -432,7 +432,7 @@ def test_nothing_is_lost_or_doubled_when_a_third_of_the_messages_is_lost(open_no
     lost = lose_a_third(page)
     notebook = open_notebook(PREPARE + HELD)
     words = Source(f"{WORDS!r}")
-    cell = begin(notebook, held_chat(words, "Good bye.", at="w0", when="sent", delay=0.0005, mode="ALWAYS"))
+    cell = begin(notebook, held_chat(words, "Good bye.", at="w0", when="sent", delay=0.002, mode="ALWAYS"))
     shown = notebook.cell(cell)
 
     live = shown.locator(".jp-agents-LiveView-turn")

@@ -24,6 +24,8 @@ class Page:
         self.text = ""
         self._asked: set[str] = set()
         self._comm: str | None = None
+        self._views: set[str] = set()
+        self._has_state = False
         self._seq = 0
         self._is_silent = False
 
@@ -40,10 +42,10 @@ class Page:
         """Take a message of the kernel."""
         kind, content = message["msg_type"], message["content"]
         if kind == "comm_open" and "_esm" in content["data"].get("state", {}):
-            self._comm = content["comm_id"]
+            self._comm, self._has_state = content["comm_id"], False
             self.send({"t": "hello", "page": "p"})
-        elif kind in ("display_data", "update_display_data") and WIDGET in content["data"] and self.draws:
-            self.send({"t": "sync", "view": "v", "page": "p", "earlier": False})
+        elif kind in ("display_data", "update_display_data") and self.draws:
+            self._draw(content["transient"].get("display_id", ""), is_live=WIDGET in content["data"])
         elif kind == "comm_msg" and content["comm_id"] == self._comm and content["data"].get("method") == "custom":
             self._hear(content["data"]["content"])
 
@@ -77,10 +79,17 @@ class Page:
             message["header"]["subshell_id"] = self.subshell
         channel.send(message)
 
+    def _draw(self, output: str, *, is_live: bool) -> None:
+        """Draw the widget or what takes its place. The first view asks for the state; later ones begin with what is there."""
+        self._views = self._views | {output} if is_live else self._views - {output}
+        if is_live and not self._has_state:
+            self._has_state = True
+            self.send({"t": "sync", "page": "p", "views": 1, "first": None, "earlier": False})
+
     def _hear(self, content: dict[str, Any]) -> None:
         self.heard.append(content)
         if content["t"] == "ping":
-            self.send({"t": "pong", "page": "p"})
+            self.send({"t": "pong", "page": "p", "views": len(self._views)})
         elif content["t"] == "state":
             self._take(content["state"])
         elif content["t"] == "patch":

@@ -1,10 +1,12 @@
 /** A chat while it goes on: what a person sees while somebody writes, waits, runs code or is asked. */
 
+import { question } from '../../src/__tests__/asking';
+import { EMPTY } from '../../src/__tests__/wire';
 import type { IWire } from '../../src/view/connection';
 import { Connection } from '../../src/view/connection';
 import { h } from '../../src/view/dom';
 import { LiveView } from '../../src/view/live';
-import { drawMessage } from '../../src/view/message';
+import { drawMessage } from '../../src/view/messageView';
 import type { FromKernel, IActivity, IBundle, IItem, IQuestion, IState } from '../../src/view/protocol';
 import type { IGalleryState } from '../page';
 import bundles from '../../../build/gallery/bundles.json';
@@ -29,29 +31,7 @@ const TEXT = `Gentoo penguins are **by far the heaviest**; the other two are ali
 | Gentoo | 119 | 5,092.4 |
 
 I would now look at the *bill lengths*, because`;
-const NOTHING: IState = {
-  items: [],
-  live: null,
-  activity: null,
-  questions: [],
-  earlier: 0,
-  is_going_on: true,
-  composer: null
-};
-const REPLY: IQuestion = {
-  id: 'q1',
-  kind: 'text',
-  text: "Provide feedback to assistant. Press enter to skip and use auto-reply, or type 'exit' to end the conversation: ",
-  agent: 'user_proxy',
-  sender: 'assistant',
-  choices: [],
-  code: '',
-  language: 'python',
-  facts: null,
-  otherwise: '',
-  remaining: null,
-  empty: 'auto'
-};
+const REPLY = question();
 const APPROVAL: Partial<IQuestion> = {
   id: 'q2',
   kind: 'approval',
@@ -111,11 +91,11 @@ function doing(kind: IActivity['kind'], elapsed: number, what = '', agent = 'ass
 
 /** A view whose kernel says this once, and nothing more. */
 function live(values: Partial<IState>): HTMLElement[] {
-  const state = { ...NOTHING, items: ITEMS.slice(1), ...values };
+  const state = { ...EMPTY, items: ITEMS.slice(1), ...values };
   const wire: IWire = {
     send: () => undefined,
     listen: heard => {
-      const said: FromKernel = { t: 'state', seq: 0, to: null, state };
+      const said: FromKernel = { t: 'state', seq: 0, to: null, slot: null, state };
       queueMicrotask(() => heard(said));
       return () => undefined;
     }

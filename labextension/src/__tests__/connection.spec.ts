@@ -1,5 +1,6 @@
-import { applied, attend, Connection, newId, pageId } from '../view/connection';
+import { Connection } from '../view/connection';
 import type { ClosedBy, IListener, IWire } from '../view/connection';
+import { applied, Feed, newId, pageId } from '../view/feed';
 import type { FromKernel, IItem, IQuestion, IState, Op, ToKernel } from '../view/protocol';
 
 const EMPTY: IState = {
@@ -87,30 +88,135 @@ function opened(): { wire: Wire; listener: Listener; connection: Connection } {
   return { wire, listener, connection };
 }
 
+const LIVE = { sender: 'assistant', recipient: 'user', colour: 1, text: '' };
+
+/** A page that attends, and a way to draw one more view on it. */
+function attended(): { wire: Wire; view: () => { listener: Listener; connection: Connection } } {
+  const wire = new Wire();
+  const feed = new Feed(wire);
+  feed.attend();
+  const view = (): { listener: Listener; connection: Connection } => {
+    const listener = new Listener();
+    const connection = new Connection(wire, feed);
+    connection.open(listener);
+    return { listener, connection };
+  };
+  return { wire, view };
+}
+
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 describe('a page', () => {
-  it('says hello once and answers every ping once when it has several views', () => {
-    const wire = new Wire();
-    attend(wire);
-    new Connection(wire).open(new Listener());
-    new Connection(wire).open(new Listener());
+  it('says hello once and answers every ping once, with how many views it has', () => {
+    const { wire, view } = attended();
+    view();
+    const second = view();
 
     wire.say({ t: 'ping', seq: 0 });
+    second.connection.dispose();
     wire.say({ t: 'ping', seq: 0 });
 
     expect(wire.sent.filter(({ t }) => t === 'hello')).toEqual([{ t: 'hello', page: pageId() }]);
-    expect(wire.count('pong')).toBe(2);
+    expect(wire.sent.filter(({ t }) => t === 'pong')).toEqual([
+      { t: 'pong', page: pageId(), views: 2 },
+      { t: 'pong', page: pageId(), views: 1 }
+    ]);
+  });
+
+  it('asks the kernel for nothing when one view follows another', () => {
+    const { wire, view } = attended();
+    const first = view();
+    wire.say({ t: 'state', seq: 0, to: pageId(), slot: 0, state: { ...EMPTY, items: [item(1)] } });
+    first.connection.dispose();
+    const before = wire.sent.length;
+
+    wire.say({ t: 'patch', seq: 1, ops: [{ op: 'slot' }, { op: 'set', values: { live: LIVE } }] });
+    wire.say({ t: 'patch', seq: 2, ops: [{ op: 'text', text: 'Hello' }] });
+    const second = view();
+    wire.say({ t: 'patch', seq: 3, ops: [{ op: 'item', item: item(2) }] });
+    const atOnce = second.listener.state;
+    jest.advanceTimersByTime(0);
+
+    expect(atOnce).toBeNull(); // it is not on the page yet
+    expect(wire.sent).toHaveLength(before);
+    expect(second.listener.state).toEqual({ ...EMPTY, live: { ...LIVE, text: 'Hello' }, items: [item(2)] });
+  });
+
+  it('shows in every view what came since its slot began, also when the whole state comes again', () => {
+    const { wire, view } = attended();
+    const first = view();
+    wire.say({ t: 'state', seq: 0, to: pageId(), slot: 1, state: { ...EMPTY, items: [item(1), item(2)] } });
+    wire.say({ t: 'patch', seq: 1, ops: [{ op: 'slot' }, { op: 'item', item: item(3) }] });
+    const second = view();
+    const shown = [first, second].map(one => one.connection.state.items);
+
+    wire.say({ t: 'patch', seq: 3, ops: [] });
+    const asked = wire.sent.at(-1);
+    const items = [item(2), item(3), item(4)];
+    wire.say({ t: 'state', seq: 3, to: pageId(), slot: 2, state: { ...EMPTY, items } });
+
+    expect(shown).toEqual([[item(2), item(3)], [item(3)]]);
+    expect(asked).toEqual({ t: 'sync', page: pageId(), views: 2, first: 2, earlier: false });
+    expect([first, second].map(one => one.connection.state.items)).toEqual([items, [item(3), item(4)]]);
+  });
+
+  it('shows all there is in every view when it was loaded in the midst of the chat', () => {
+    const { wire, view } = attended();
+    view();
+    wire.say({
+      t: 'state',
+      seq: 0,
+      to: pageId(),
+      slot: null,
+      state: { ...EMPTY, items: [item(1)], earlier: 4 }
+    });
+
+    wire.say({ t: 'patch', seq: 1, ops: [{ op: 'slot' }, { op: 'item', item: item(2) }] });
+
+    expect(view().connection.state).toEqual({ ...EMPTY, items: [item(1), item(2)], earlier: 4 });
+  });
+
+  it('asks for what it has missed when there is a view of it again', () => {
+    const { wire, view } = attended();
+    const first = view();
+    wire.say({ t: 'state', seq: 0, to: pageId(), slot: 0, state: EMPTY });
+    first.connection.dispose();
+    wire.say({ t: 'ping', seq: 5 });
+    jest.advanceTimersByTime(60_000);
+    const before = wire.count('sync');
+
+    const second = view();
+
+    expect([before, wire.count('sync')]).toEqual([1, 2]);
+    expect(second.listener.state).toBeNull();
+  });
+
+  it('counts on what the kernel has said of seconds when a view begins later', () => {
+    const { wire, view } = attended();
+    view();
+    const waiting = { kind: 'retry', agent: 'a', what: '', elapsed: 1, remaining: 8 } as const;
+    const questions = [{ ...question('q1'), remaining: 3 }];
+    wire.say({ t: 'state', seq: 0, to: pageId(), slot: 0, state: { ...EMPTY, questions } });
+    jest.advanceTimersByTime(1000);
+    wire.say({ t: 'patch', seq: 1, ops: [{ op: 'set', values: { activity: waiting } }] });
+    jest.advanceTimersByTime(4000);
+
+    const { listener } = view();
+    jest.advanceTimersByTime(0);
+    const { state } = listener;
+
+    expect(state?.activity).toEqual({ ...waiting, elapsed: 5, remaining: 4 });
+    expect(state?.questions[0]?.remaining).toBe(0);
   });
 });
 
 describe('a connection', () => {
   it('makes a state of the whole and of the patches that follow', () => {
     const { wire, listener, connection } = opened();
-    const live = { sender: 'assistant', recipient: 'user', colour: 1, text: '' };
+    const live = LIVE;
 
-    wire.say({ t: 'state', seq: 4, to: connection.view, state: { ...EMPTY, live } });
+    wire.say({ t: 'state', seq: 4, to: pageId(), slot: null, state: { ...EMPTY, live } });
     wire.say({
       t: 'patch',
       seq: 5,
@@ -135,11 +241,11 @@ describe('a connection', () => {
 
   it('ignores the state of another view, of the past, and a patch that comes twice', () => {
     const { wire, connection } = opened();
-    wire.say({ t: 'state', seq: 4, to: null, state: { ...EMPTY, items: [item(1)] } });
+    wire.say({ t: 'state', seq: 4, to: null, slot: null, state: { ...EMPTY, items: [item(1)] } });
     wire.say({ t: 'patch', seq: 5, ops: [{ op: 'item', item: item(2) }] });
 
-    wire.say({ t: 'state', seq: 9, to: newId(), state: EMPTY });
-    wire.say({ t: 'state', seq: 4, to: connection.view, state: EMPTY });
+    wire.say({ t: 'state', seq: 9, to: newId(), slot: null, state: EMPTY });
+    wire.say({ t: 'state', seq: 4, to: pageId(), slot: null, state: EMPTY });
     wire.say({ t: 'patch', seq: 5, ops: [{ op: 'stream', id: 2, text: 'twice' }] });
 
     expect(connection.state.items).toEqual([item(1), item(2)]);
@@ -147,13 +253,13 @@ describe('a connection', () => {
 
   it('asks for the state once when a patch is missing, and takes the later ones when it has come', () => {
     const { wire, connection } = opened();
-    wire.say({ t: 'state', seq: 0, to: null, state: EMPTY });
+    wire.say({ t: 'state', seq: 0, to: null, slot: null, state: EMPTY });
     const before = wire.count('sync');
 
     wire.say({ t: 'patch', seq: 2, ops: [{ op: 'item', item: item(2) }] });
     wire.say({ t: 'patch', seq: 3, ops: [{ op: 'item', item: item(3) }] });
     const asked = wire.count('sync') - before;
-    wire.say({ t: 'state', seq: 1, to: connection.view, state: { ...EMPTY, items: [item(1)] } });
+    wire.say({ t: 'state', seq: 1, to: pageId(), slot: null, state: { ...EMPTY, items: [item(1)] } });
 
     expect(asked).toBe(1);
     expect(connection.state.items).toEqual([item(1), item(2), item(3)]);
@@ -161,7 +267,7 @@ describe('a connection', () => {
 
   it('takes a patch that comes late without the whole state', () => {
     const { wire, connection } = opened();
-    wire.say({ t: 'state', seq: 0, to: null, state: EMPTY });
+    wire.say({ t: 'state', seq: 0, to: null, slot: null, state: EMPTY });
 
     wire.say({ t: 'patch', seq: 2, ops: [{ op: 'item', item: item(2) }] });
     wire.say({ t: 'patch', seq: 1, ops: [{ op: 'item', item: item(1) }] });
@@ -188,7 +294,7 @@ describe('a connection', () => {
 
   it('asks for the state when a ping tells of a patch that has not come', () => {
     const { wire } = opened();
-    wire.say({ t: 'state', seq: 7, to: null, state: EMPTY });
+    wire.say({ t: 'state', seq: 7, to: null, slot: null, state: EMPTY });
     const before = wire.count('sync');
 
     wire.say({ t: 'ping', seq: 7 });
@@ -201,7 +307,7 @@ describe('a connection', () => {
 
   it('gives an answer again until the kernel has closed the question', () => {
     const { wire, listener, connection } = opened();
-    wire.say({ t: 'state', seq: 0, to: null, state: { ...EMPTY, questions: [question('q1')] } });
+    wire.say({ t: 'state', seq: 0, to: null, slot: null, state: { ...EMPTY, questions: [question('q1')] } });
     connection.answer('q1', { action: 'reply', text: 'yes' });
 
     wire.say({ t: 'ping', seq: 0 });
@@ -256,14 +362,13 @@ describe('a connection', () => {
     await expect(lost).rejects.toThrow('not answered');
   });
 
-  it('says goodbye and hears nothing more when it is disposed', () => {
+  it('hears nothing more when it is disposed', () => {
     const { wire, listener, connection } = opened();
     connection.dispose();
 
-    wire.say({ t: 'state', seq: 0, to: null, state: EMPTY });
+    wire.say({ t: 'state', seq: 0, to: null, slot: null, state: EMPTY });
     jest.advanceTimersByTime(60_000);
 
-    expect(wire.sent.at(-1)).toEqual({ t: 'bye', view: connection.view });
     expect(listener.state).toBeNull();
     expect(wire.count('sync')).toBe(1);
   });
@@ -297,7 +402,7 @@ class LossyKernel {
     for (const message of this.#wire.sent.slice(this.#heard)) {
       const isLost = isLossy && this.#random() < 0.3;
       if (message.t === 'sync' && !isLost) {
-        this.#send({ t: 'state', seq: this.seq, to: message.view, state: this.state });
+        this.#send({ t: 'state', seq: this.seq, to: message.page, slot: null, state: this.state });
       }
     }
     this.#heard = this.#wire.sent.length;

@@ -132,6 +132,88 @@ describe('what is being said', () => {
   });
 });
 
+describe('text that streams in a page on which things may move', () => {
+  const words = 'word '.repeat(100);
+
+  beforeEach(() => {
+    globalThis.matchMedia = jest.fn(() => ({ matches: true }) as MediaQueryList);
+  });
+  afterEach(() => {
+    Reflect.deleteProperty(globalThis, 'matchMedia');
+    Reflect.deleteProperty(document, 'hidden');
+  });
+
+  function shown(root: HTMLElement): number {
+    return root.querySelector('.jp-agents-mod-live .jp-agents-Markdown')?.textContent?.length ?? 0;
+  }
+
+  it('is shown bit by bit, and all of it before the next lot comes', () => {
+    const { wire, root } = opened({ live: LIVE });
+    const lengths = [];
+
+    wire.patch({ op: 'text', text: words });
+    for (let frame = 0; frame < 10; frame++) {
+      lengths.push(shown(root));
+      jest.advanceTimersByTime(16);
+    }
+
+    const growing = lengths.slice(1, 7);
+    expect(growing).toEqual([...new Set(growing)].sort((a, b) => a - b));
+    expect(growing[1]).toBeLessThan(100);
+    expect(shown(root)).toBeGreaterThanOrEqual(words.length - 1);
+  });
+
+  it('falls never behind what comes, however often that is', () => {
+    const { wire, root } = opened({ live: LIVE });
+
+    for (let lot = 0; lot < 50; lot++) {
+      wire.patch({ op: 'text', text: words });
+      jest.advanceTimersByTime(100);
+    }
+    const behind = 50 * words.length - shown(root);
+    jest.advanceTimersByTime(150);
+
+    expect(behind).toBeLessThan(words.length);
+    expect(shown(root)).toBeGreaterThanOrEqual(50 * words.length - 1);
+  });
+
+  it('is there at once when the page is hidden', () => {
+    const { wire, root } = opened({ live: LIVE });
+    wire.patch({ op: 'text', text: words });
+
+    hide();
+    wire.patch({ op: 'text', text: words });
+    jest.advanceTimersByTime(20);
+
+    expect(shown(root)).toBeGreaterThanOrEqual(2 * words.length - 1);
+  });
+
+  it('is known to its last word when the turn ends', () => {
+    const { wire, root } = opened({ live: LIVE });
+    wire.patch({ op: 'text', text: 'All of it.' });
+
+    wire.set({ live: null });
+
+    expect(status(root)).toBe('assistant: All of it.');
+  });
+
+  it('is there at once for whoever prefers that nothing moves', () => {
+    globalThis.matchMedia = jest.fn(() => ({ matches: false }) as MediaQueryList);
+    const { wire, root } = opened({ live: LIVE });
+
+    wire.patch({ op: 'text', text: words });
+    jest.advanceTimersByTime(50);
+
+    expect(globalThis.matchMedia).toHaveBeenCalledWith('(prefers-reduced-motion: no-preference)');
+    expect(shown(root)).toBeGreaterThanOrEqual(words.length - 1);
+  });
+
+  function hide(): void {
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }
+});
+
 describe('what a person can do', () => {
   it('stops the chat once, keeps the focus on the button, and can be told again after a while', () => {
     const { wire, root } = opened();
@@ -248,6 +330,35 @@ describe('what a person can do', () => {
     expect(status(root)).toBe('The chat went on without an answer.');
   });
 
+  it.each([
+    ['an approval', question({ kind: 'approval', empty: 'send' }), true],
+    ['a classic prompt', question(), true],
+    ['a choice that may end the chat', question({ kind: 'choice', choices: ['a'], empty: 'end' }), true],
+    ['a question that takes any text', question({ empty: 'send' }), false]
+  ])('has one way out of the chat at a time: %s', (_, asked, hasEnd) => {
+    const { wire, root } = opened();
+    const stop = labelled(root, 'Stop');
+
+    wire.set({ questions: [asked] });
+    const ends = [...root.querySelectorAll('.jp-agents-Prompt button')].filter(one =>
+      /^(End|Stop) the chat$/.test(one.textContent ?? '')
+    );
+    const isHidden = stop.hidden;
+    wire.set({ questions: [] });
+
+    expect([isHidden, ends.length]).toEqual([hasEnd, hasEnd ? 1 : 0]);
+    expect(stop.hidden).toBe(false);
+  });
+
+  it('offers to stop again while the kernel has not taken an answer', () => {
+    const { wire, root } = opened({ questions: [question()] });
+
+    labelled(root, 'Use auto-reply').click();
+    wire.set({ activity: activity('model') });
+
+    expect(labelled(root, 'Stop').hidden).toBe(false);
+  });
+
   it('keeps keys from the shortcuts of the notebook, and gives it the focus on Escape', () => {
     const notebook = document.createElement('div');
     notebook.className = 'jp-Notebook';
@@ -287,8 +398,8 @@ describe('the end of a view', () => {
     expect(area.style.minHeight).toBe('');
   });
 
-  it('leaves nothing that runs and says goodbye', () => {
-    const { wire, view } = opened({
+  it('leaves nothing that runs', () => {
+    const { view } = opened({
       live: LIVE,
       activity: activity('code', { elapsed: 3 }),
       questions: [question({ remaining: 30 })]
@@ -297,7 +408,6 @@ describe('the end of a view', () => {
     view.dispose();
 
     expect(jest.getTimerCount()).toBe(0);
-    expect(wire.count('bye')).toBe(1);
   });
 });
 

@@ -33,7 +33,7 @@ export class Wire implements IWire {
   }
 
   state(values: Partial<IState>): void {
-    this.say({ t: 'state', seq: this.#seq, to: null, state: { ...EMPTY, ...values } });
+    this.say({ t: 'state', seq: this.#seq, to: null, slot: null, state: { ...EMPTY, ...values } });
   }
 
   patch(...ops: readonly Op[]): void {

@@ -12,6 +12,7 @@ import type { IHost } from './host';
 import { Items } from './items';
 import type { IActivity, IState, Op } from './protocol';
 import { Questions } from './questions';
+import { Reveal } from './reveal';
 import { ShownBelow } from './shownBelow';
 import { translations } from './strings';
 import { LiveTurn } from './turn';
@@ -48,6 +49,7 @@ export class LiveView implements IListener {
   readonly #composerPlace = h('div', { class: 'jp-agents-LiveView-composer' });
   #composer: IComposerView | null = null;
   #turn: LiveTurn | null = null;
+  #reveal: Reveal | null = null;
   #follower: Follower;
   #held: (() => void) | null = null;
 
@@ -128,32 +130,28 @@ export class LiveView implements IListener {
     this.#controls.dispose();
     this.#questions.dispose();
     this.#items.dispose();
-    this.#turn?.dispose();
+    this.#endTurn();
     this.#composer?.dispose();
     this.node.remove();
   }
 
   #change(state: IState, op: Op): void {
-    if (op.op === 'text' && this.#turn && state.live) {
-      this.#turn.append(op.text);
-    } else if (op.op === 'item') {
-      this.#items.put(state.items.find(({ id }) => id === op.item.id) ?? op.item);
-    } else if (op.op === 'stream') {
-      state.items.filter(({ id }) => id === op.id).forEach(item => this.#items.put(item));
+    if (op.op === 'item' || op.op === 'stream') {
+      const changed = op.op === 'item' ? op.item.id : op.id;
+      state.items.filter(({ id }) => id === changed).forEach(item => this.#items.put(item));
     } else if (op.op === 'set' && op.values.items) {
       this.#items.show(state.items);
     }
   }
 
   #showTurn({ live, items, activity }: IState): void {
-    if (live && this.#turn?.isOf(live)) {
-      this.#turn.growTo(live);
+    if (live && this.#turn?.isOf(live) && this.#reveal) {
+      this.#reveal.push(live.text.slice(this.#turn.text.length + this.#reveal.waiting));
     } else if (live) {
       this.#endTurn();
-      this.#turn = new LiveTurn(live, elapsedOf(activity, live.sender), this.#host);
-      this.#turns.replaceChildren(this.#turn.node);
-      this.#announce(translations().__('%1 is writing.', live.sender));
+      this.#beginTurn(new LiveTurn(live, elapsedOf(activity, live.sender), this.#host));
     } else if (this.#turn) {
+      this.#reveal?.all();
       this.#announceEnd(this.#turn);
       this.#endTurn();
     }
@@ -161,9 +159,17 @@ export class LiveView implements IListener {
     this.node.classList.toggle('jp-agents-mod-empty', !live && items.length === 0);
   }
 
+  #beginTurn(turn: LiveTurn): void {
+    this.#turn = turn;
+    this.#reveal = new Reveal(text => turn.append(text));
+    this.#turns.replaceChildren(turn.node);
+    this.#announce(translations().__('%1 is writing.', turn.sender));
+  }
+
   #endTurn(): void {
+    this.#reveal?.dispose();
     this.#turn?.dispose();
-    this.#turn = null;
+    this.#turn = this.#reveal = null;
   }
 
   #drawRest(state: IState): void {

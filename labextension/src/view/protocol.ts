@@ -2,9 +2,10 @@
  * What the kernel and a page say to each other about a chat. `jupyter_agents/widgets/protocol.py` is the other side;
  * `tests/test_protocol.py` holds the two together.
  *
- * The kernel has one `State` per view of a chat and sends changes (`Op`) of it in numbered patches, 30 times a second
- * at most. A page that misses a number asks for the whole state. Nothing here is a synced trait: traits are saved in
- * notebooks, and what a person types must not be.
+ * The kernel has one `State` of a chat and sends changes (`Op`) of it in numbered patches: within a thirtieth of a second,
+ * and text that grows ten times a second. A page keeps them all, for each view that is drawn there; when it misses a
+ * number, and at first, it asks for the whole state. Nothing here is a synced trait: traits are saved in notebooks, and
+ * what a person types must not be.
  */
 
 export const MESSAGE_MIME = 'application/vnd.jupyter-agents.message+json';
@@ -107,11 +108,22 @@ export type Op =
   | { readonly op: 'text'; readonly text: string } // the reply has grown
   | { readonly op: 'set'; readonly values: Partial<IState> }
   | { readonly op: 'item'; readonly item: IItem } // one more, or another one in place of that with this id
-  | { readonly op: 'stream'; readonly id: number; readonly text: string }; // an output of text has grown
+  | { readonly op: 'stream'; readonly id: number; readonly text: string } // an output of text has grown
+  | { readonly op: 'slot' }; // a new output begins: a view in it shows the items that come from now on
 
-/** From the kernel. `to` is a view, or `null` for all. */
+/** From the kernel. */
 export type FromKernel =
-  | { readonly t: 'state'; readonly seq: number; readonly to: string | null; readonly state: IState }
+  /**
+   * All there is, to a page, or `null` for all. `slot` counts the items before the slot that is live; `null` for a page
+   * that was loaded later: it gets no outputs of a cell that runs, so all its views show all there is.
+   */
+  | {
+      readonly t: 'state';
+      readonly seq: number;
+      readonly to: string | null;
+      readonly slot: number | null;
+      readonly state: IState;
+    }
   | { readonly t: 'patch'; readonly seq: number; readonly ops: readonly Op[] }
   /** Are you there? `seq` is the last patch that was sent: a page that has not got it asks for the state. */
   | { readonly t: 'ping'; readonly seq: number }
@@ -141,9 +153,16 @@ export interface IUndone {
 /** To the kernel. `view` is an id that a view makes for itself, `page` one of the page. */
 export type ToKernel =
   | { readonly t: 'hello'; readonly page: string }
-  | { readonly t: 'pong'; readonly page: string }
-  | { readonly t: 'sync'; readonly view: string; readonly page: string; readonly earlier: boolean }
-  | { readonly t: 'bye'; readonly view: string }
+  /** `views` is how many are drawn now. */
+  | { readonly t: 'pong'; readonly page: string; readonly views: number }
+  /** Send the state, from the item `first` on (`null`: the first one of the slot that is live), or from the very first. */
+  | {
+      readonly t: 'sync';
+      readonly page: string;
+      readonly views: number;
+      readonly first: number | null;
+      readonly earlier: boolean;
+    }
   | { readonly t: 'answer'; readonly view: string; readonly id: string; readonly answer: IAnswer }
   | { readonly t: 'stop'; readonly view: string }
   | { readonly t: 'interrupt'; readonly view: string }

@@ -2,8 +2,9 @@
 
 import type { AnyModel } from '@anywidget/types';
 import { callToQuestions } from '../view/attention';
-import { attend, Connection } from '../view/connection';
+import { Connection } from '../view/connection';
 import type { IWire } from '../view/connection';
+import { Feed } from '../view/feed';
 import { LiveView } from '../view/live';
 import type { FromKernel } from '../view/protocol';
 import { hostOf } from '../view/widgetHost';
@@ -19,18 +20,26 @@ function wireOf(model: AnyModel): IWire {
   };
 }
 
-/** Runs once for a page, also where the cell is scrolled out of sight. */
-function initialize({ model }: { model: AnyModel }): () => void {
-  const wire = wireOf(model);
-  const endings = [callToQuestions(wire), attend(wire)];
-  return () => endings.forEach(end => end());
-}
-
-function render({ model, el }: { model: AnyModel; el: HTMLElement }): () => void {
-  const connection = new Connection(wireOf(model));
-  const view = new LiveView(connection, { ...hostOf(model), undo: block => connection.undo(block) });
-  el.append(view.node);
-  return () => view.dispose();
-}
-
-export default { initialize, render };
+/** A widget on a page: anywidget calls this once, and `render` for every view of it. */
+export default () => {
+  let feed: Feed | undefined;
+  return {
+    /** Runs also where the cell is scrolled out of sight. */
+    initialize({ model }: { model: AnyModel }): () => void {
+      const wire = wireOf(model);
+      const own = (feed = new Feed(wire));
+      const hangUp = callToQuestions(wire);
+      own.attend();
+      return () => {
+        hangUp();
+        own.dispose();
+      };
+    },
+    render({ model, el }: { model: AnyModel; el: HTMLElement }): () => void {
+      const connection = new Connection(wireOf(model), feed);
+      const view = new LiveView(connection, { ...hostOf(model), undo: block => connection.undo(block) });
+      el.append(view.node);
+      return () => view.dispose();
+    }
+  };
+};
