@@ -7,7 +7,7 @@ import { Panel, Widget } from '@lumino/widgets';
 import { type IPage, LabHost } from './labHost';
 import { LiveSlot, type SlotState } from './liveSlot';
 import { h } from './view/dom';
-import { drawMessage } from './view/message';
+import { drawMessage } from './view/messageView';
 import { type IBundle, MESSAGE_MIME } from './view/protocol';
 import { translations } from './view/strings';
 

@@ -419,16 +419,17 @@ def test_code_is_approved_when_there_is_no_mouse(without_mouse):
     assert notebook.page.evaluate(_CELLS) == {"cells": before, "mode": "command"}
 
 
-def test_chat_is_stopped_when_there_is_no_mouse(without_mouse):
+def test_chat_is_ended_when_there_is_no_mouse(without_mouse):
     notebook, keyboard = without_mouse, without_mouse.page.keyboard
     before = type_cell(notebook, chat("Who are you?", mode="ALWAYS"))
 
     expect(asked(notebook).get_by_role("textbox")).to_be_focused()
-    tab_to(notebook, stop_button(notebook))
+    expect(stop_button(notebook)).to_have_count(0)  # one way out at a time
+    tab_to(notebook, asked(notebook).get_by_role("button", name="End the chat"))
     keyboard.press("Enter")
 
     notebook.wait_idle()
-    assert value(notebook, "str(result.ended_by)") == "stop"
+    assert value(notebook, "str(result.ended_by)") == "person"
     assert notebook.page.evaluate(_CELLS) == {"cells": before, "mode": "command"}
 
 
@@ -507,10 +508,14 @@ def test_chat_ends_in_order_when_it_is_stopped(notebook, how, what):
     index = under_way(notebook, how, what)
     notebook.screenshot(f"people-{what}-{how}")
 
-    seconds = seconds_until_idle(notebook, stop_button(notebook).click)
+    is_asking = what == "asking"  # the prompt has the button then
+    way_out = asked(notebook).get_by_role("button", name="End the chat") if is_asking else stop_button(notebook)
+    expect(stop_button(notebook)).to_have_count(0 if is_asking else 1)
+    seconds = seconds_until_idle(notebook, way_out.click)
 
-    assert value(notebook, "str(result.ended_by)") == "stop"
-    expect(notebook.cell(index)).to_contain_text("stopped by the user")
+    assert value(notebook, "str(result.ended_by)") == ("person" if is_asking else "stop")
+    if not is_asking:
+        expect(notebook.cell(index)).to_contain_text("stopped by the user")
     expect(notebook.page.locator(".jp-agents-LiveView")).to_have_count(0, timeout=SLOW)
     assert [output for output in notebook.outputs(index) if output["output_type"] == "error"] == []
     notebook.screenshot(f"people-stopped-{what}-{how}")

@@ -2,7 +2,8 @@
 
 import type { IHost } from '../../src/view/host';
 import { StreamingMarkdown } from '../../src/view/markdown';
-import { drawMessage, openMessage } from '../../src/view/message';
+import { openMessage } from '../../src/view/messageFrame';
+import { drawMessage } from '../../src/view/messageView';
 import type { IBundle } from '../../src/view/protocol';
 import type { IGalleryState } from '../page';
 import bundles from '../../../build/gallery/bundles.json';

@@ -1,5 +1,6 @@
 /** Questions to a person in every kind and state, and the box of a chat. */
 
+import { question } from '../../src/__tests__/asking';
 import { createComposer } from '../../src/view/composer';
 import { createPrompt, type ILookRequest, type IPrompt, type ISeen } from '../../src/view/prompt';
 import type { IQuestion } from '../../src/view/protocol';
@@ -27,8 +28,6 @@ const LONG = Array.from({ length: 60 }, (_, n) => `curl -s https://example.org/p
   '\n'
 );
 const FACTS = { reads: ['df', 'x'], sets: ['total', 'returns'], deletes: ['tmp'], notes: ['reads files'] };
-const CLASSIC =
-  "Provide feedback to assistant. Press enter to skip and use auto-reply, or type 'exit' to end the conversation: ";
 const NAMES = [
   { name: 'df', kind: 'DataFrame 703 × 3' },
   { name: 'df_clean', kind: 'DataFrame 690 × 3' },
@@ -89,21 +88,7 @@ const CALL: Partial<IQuestion> = {
 };
 
 function ask(values: Partial<IQuestion>): IPrompt {
-  const plain: IQuestion = {
-    id: 'q1',
-    kind: 'text',
-    text: CLASSIC,
-    agent: 'user_proxy',
-    sender: 'assistant',
-    choices: [],
-    code: '',
-    language: 'python',
-    facts: null,
-    otherwise: '',
-    remaining: null,
-    empty: 'auto'
-  };
-  return createPrompt({ ...plain, ...values }, {}, { answer: () => undefined, leave: () => undefined, look });
+  return createPrompt(question(values), {}, { answer: () => undefined, leave: () => undefined, look });
 }
 
 function approval(values: Partial<IQuestion>): IPrompt {

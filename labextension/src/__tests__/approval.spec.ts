@@ -186,6 +186,29 @@ test('Stop stops', async () => {
   expect(kernel.answers).toEqual([{ action: 'stop', text: '' }]);
 });
 
+test.each(['Edit', 'Reject'])('the chat can be stopped after %s was pressed', async label => {
+  await ask();
+  labelled(prompt.node, label).click();
+
+  labelled(prompt.node, 'Stop the chat').click();
+
+  expect(kernel.answers).toEqual([{ action: 'stop', text: '' }]);
+});
+
+test('what is edited is compared with what was asked, when nothing is typed for a moment', async () => {
+  await ask();
+  labelled(prompt.node, 'Edit').click();
+  type(field(prompt.node), CODE.replace('price', 'volume'));
+  const before = prompt.node.querySelectorAll('del, ins').length;
+
+  await settle(200);
+
+  const lines = [...prompt.node.querySelectorAll('del, ins')].map(line => line.textContent);
+  expect(before).toBe(0);
+  expect(lines).toEqual(['total = df.price.sum()', 'total = df.volume.sum()']);
+  expect(prompt.node.textContent).toContain('1 line added, 1 removed');
+});
+
 test('what is known of the code is told', async () => {
   await ask({
     sender: 'as\u202esistant',

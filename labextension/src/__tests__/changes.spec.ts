@@ -1,5 +1,5 @@
 import type { IHost } from '../view/host';
-import { drawMessage } from '../view/message';
+import { drawMessage } from '../view/messageView';
 import { MESSAGE_MIME, type IBundle, type IUndone } from '../view/protocol';
 
 const CHANGES = {

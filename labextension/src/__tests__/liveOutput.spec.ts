@@ -1,5 +1,5 @@
 import type { IHost } from '../view/host';
-import { asTerminal, LiveOutput } from '../view/output';
+import { asTerminal, LiveOutput } from '../view/liveOutput';
 import type { IBundle } from '../view/protocol';
 
 const STDOUT = 'application/vnd.jupyter.stdout';

@@ -1,4 +1,5 @@
-import { clean, pythonIn, renderMarkdown, StreamingMarkdown } from '../view/markdown';
+import { pythonIn, renderMarkdown, StreamingMarkdown } from '../view/markdown';
+import { clean } from '../view/markdownParser';
 
 interface ICase {
   readonly markdown: string;

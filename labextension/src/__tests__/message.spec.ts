@@ -1,4 +1,6 @@
-import { drawMessage, openMessage, readFigures, readMessage } from '../view/message';
+import { readFigures, readMessage } from '../view/message';
+import { openMessage } from '../view/messageFrame';
+import { drawMessage } from '../view/messageView';
 import { MESSAGE_MIME, type IBundle } from '../view/protocol';
 
 const JUNK: readonly unknown[] = [

@@ -1,4 +1,4 @@
-import { drawMessage } from '../view/message';
+import { drawMessage } from '../view/messageView';
 import { MESSAGE_MIME, type IQuestion } from '../view/protocol';
 import { ShownBelow } from '../view/shownBelow';
 import { question } from './asking';

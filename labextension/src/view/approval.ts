@@ -107,8 +107,7 @@ export class ApprovalPrompt implements IPrompt {
       this.primary,
       button(this.isCall ? trans.__('Edit and call…') : trans.__('Edit and run…'), () => this.turn('edit')),
       button(trans.__('Reject…'), () => this.turn('reject')),
-      h('span', { class: 'jp-agents-Prompt-gap' }),
-      button(trans.__('Stop the chat'), () => this.stop(), 'jp-agents-mod-warn'),
+      ...this.drawEnd(),
       this.drawAlways()
     );
   }
@@ -124,7 +123,8 @@ export class ApprovalPrompt implements IPrompt {
     );
     this.card.actions.replaceChildren(
       this.primary,
-      button(trans.__('Cancel'), () => this.turn('read'))
+      button(trans.__('Cancel'), () => this.turn('read')),
+      ...this.drawEnd()
     );
   }
 
@@ -148,7 +148,8 @@ export class ApprovalPrompt implements IPrompt {
     this.primary = button(trans.__('Reject'), () => this.sendRejection(), 'jp-agents-mod-warn');
     this.card.actions.replaceChildren(
       this.primary,
-      button(trans.__('Cancel'), () => this.turn('read'))
+      button(trans.__('Cancel'), () => this.turn('read')),
+      ...this.drawEnd()
     );
   }
 
@@ -189,6 +190,12 @@ export class ApprovalPrompt implements IPrompt {
       const text = wellFormed(this.reason?.value ?? '').trim();
       this.card.answer({ action: 'reject', text }, translations().__('Rejected.'));
     }
+  }
+
+  /** The way out is there whatever a person is about to answer, at the same end of the line. */
+  private drawEnd(): readonly HTMLElement[] {
+    const stop = button(translations().__('Stop the chat'), () => this.stop(), 'jp-agents-mod-warn');
+    return [h('span', { class: 'jp-agents-Prompt-gap' }), stop];
   }
 
   private stop(): void {

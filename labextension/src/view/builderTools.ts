@@ -33,7 +33,7 @@ export class ToolsInput implements IField {
     this.node = h(
       'fieldset',
       { class: 'jp-agents-Builder-group', 'aria-describedby': this._problemId },
-      h('legend', {}, __('Functions it runs when a model calls them')),
+      h('legend', {}, __('Tools: functions that its model may call, and that it runs for others')),
       this._filter,
       this._list,
       this._problems

@@ -205,6 +205,11 @@ export class Card {
   private unconfirmed: ReturnType<typeof setTimeout> | undefined;
 }
 
+/** Whether the prompt of a question has a button that ends the chat: one that takes any text for an answer has none. */
+export function canEnd({ kind, empty }: IQuestion): boolean {
+  return kind === 'approval' || empty !== 'send';
+}
+
 /** Only a change is written: an element that is announced would be read out again. */
 export function setText(node: HTMLElement, text: string): void {
   if (node.textContent !== text) {

@@ -1,6 +1,6 @@
 /** A question with a few possible answers: a list of buttons, reached by arrows, digits or the letters they begin with. */
 
-import { Card, type IPrompt, type IPromptWires } from './card';
+import { canEnd, Card, type IPrompt, type IPromptWires } from './card';
 import { button, h } from './dom';
 import { visible } from './exact';
 import type { IQuestion } from './protocol';
@@ -22,7 +22,7 @@ export class ChoicePrompt implements IPrompt {
     this.list.setAttribute('aria-labelledby', this.card.titleId);
     this.list.setAttribute('aria-describedby', this.card.hint.id);
     this.card.body.append(this.list);
-    if (question.empty !== 'send') {
+    if (canEnd(question)) {
       this.card.actions.append(this.createEnd());
     }
     this.update(question);

@@ -1,6 +1,12 @@
-/** Stop, which ends the chat, and Interrupt code, which ends only the block that runs. */
+/**
+ * Stop, which ends the chat, and Interrupt code, which ends only the block that runs.
+ *
+ * A question that can be answered with the end of the chat has a button for it. Stop is away meanwhile: there is one way
+ * out at a time, and it stands where a person looks.
+ */
 
 import { leaveToNotebook } from './attention';
+import { canEnd } from './card';
 import type { Connection } from './connection';
 import { button, h } from './dom';
 import type { IState } from './protocol';
@@ -11,11 +17,13 @@ const PATIENCE = 3000;
 
 export class Controls {
   readonly node = h('span', { class: 'jp-agents-LiveView-controls' });
+  readonly #connection: Connection;
   readonly #interrupt: Press;
   readonly #stop: Press;
 
   constructor(connection: Connection, view: HTMLElement) {
     const { __ } = translations();
+    this.#connection = connection;
     this.#interrupt = new Press(
       {
         label: __('Interrupt code'),
@@ -33,11 +41,12 @@ export class Controls {
     this.#stop.node.classList.add('jp-agents-mod-stop');
     this.#interrupt.node.classList.add('jp-agents-mod-interrupt');
     this.node.append(this.#interrupt.node, this.#stop.node);
-    this.show({ is_going_on: false, activity: null });
+    this.show({ is_going_on: false, activity: null, questions: [] });
   }
 
-  show({ is_going_on, activity }: Pick<IState, 'is_going_on' | 'activity'>): void {
-    this.#stop.show(is_going_on);
+  show({ is_going_on, activity, questions }: Pick<IState, 'is_going_on' | 'activity' | 'questions'>): void {
+    const isEndOffered = questions.some(one => canEnd(one) && !this.#connection.hasAnswered(one.id));
+    this.#stop.show(is_going_on && !isEndOffered);
     this.#interrupt.show(activity?.kind === 'code');
   }
 

@@ -4,10 +4,13 @@ import { remarksOn } from './characters';
 import { h } from './dom';
 import { isComposing, wellFormed } from './field';
 import { freshId } from './ids';
+import { DiffFold } from './lineDiff';
 import { translations } from './strings';
 
 const INDENT = '    ';
 const MOST_ROWS = 24;
+/** How long nothing must be typed until it is compared, in milliseconds. */
+const PAUSE = 150;
 
 export class CodeEditor {
   readonly node: HTMLElement;
@@ -27,7 +30,14 @@ export class CodeEditor {
     this.field.value = code;
     this.field.rows = Math.min(MOST_ROWS, code.split('\n', MOST_ROWS).length + 1);
     const bar = h('div', { class: 'jp-agents-Approval-bar' }, this.mark, this.hint);
-    this.node = h('div', { class: 'jp-agents-Approval-code' }, bar, this.field, this.remarks);
+    this.node = h(
+      'div',
+      { class: 'jp-agents-Approval-code' },
+      bar,
+      this.field,
+      this.changes.node,
+      this.remarks
+    );
     this.compare();
   }
 
@@ -54,6 +64,13 @@ export class CodeEditor {
     const remarks = remarksOn(this.field.value, this.language);
     this.remarks.replaceChildren(...remarks.map(remark => h('li', {}, remark)));
     this.remarks.hidden = remarks.length === 0;
+  }
+
+  /** What is said of the changes waits for a pause: it is read out, and to compare takes time. */
+  private compareSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.changes.show(this.code, this.field.value), PAUSE);
+    this.compare();
   }
 
   private handleKey(event: KeyboardEvent): void {
@@ -85,7 +102,7 @@ export class CodeEditor {
       typeof document.execCommand === 'function' && document.execCommand('insertText', false, text);
     if (!isWritten) {
       this.field.setRangeText(text, this.field.selectionStart, this.field.selectionEnd, 'end');
-      this.compare();
+      this.compareSoon();
     }
   }
 
@@ -95,10 +112,12 @@ export class CodeEditor {
     autocapitalize: 'off',
     autocomplete: 'off',
     onkeydown: (event: KeyboardEvent) => this.handleKey(event),
-    oninput: () => this.compare()
+    oninput: () => this.compareSoon()
   });
   private readonly mark = h('span', { class: 'jp-agents-Approval-mark', role: 'status' });
   private readonly hint = h('span', { class: 'jp-agents-Approval-note', id: freshId('editing') });
   private readonly remarks = h('ul', { class: 'jp-agents-Approval-remarks' });
+  private readonly changes = new DiffFold();
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private isLeaving = false;
 }

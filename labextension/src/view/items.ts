@@ -2,9 +2,10 @@
 
 import { h } from './dom';
 import type { IHost } from './host';
-import { drawMessage } from './message';
-import { LiveOutput } from './output';
+import { drawMessage } from './messageView';
+import { LiveOutput } from './liveOutput';
 import type { IItem } from './protocol';
+import { withoutStanding } from './standing';
 
 interface IDrawn {
   item: IItem;
@@ -21,12 +22,12 @@ export class Items {
     this.#host = host;
   }
 
-  /** Show exactly these. What is there already keeps its node, and what a person has selected or unfolded in it. */
+  /** Show exactly these, without those that the page shows above. What is there already keeps its node, and what a person has selected or unfolded in it. */
   show(items: readonly IItem[]): void {
     const before = this.#drawn;
     this.#drawn = new Map();
     let place: ChildNode | null = this.node.firstChild;
-    for (const item of items) {
+    for (const item of withoutStanding(items, this.node)) {
       const drawn = this.#keep(before.get(item.id), item);
       before.delete(item.id);
       this.#drawn.set(item.id, drawn);

@@ -1,7 +1,7 @@
 /** A question that is answered with text: the three answers of the classic prompt, by keys or as buttons. */
 
 import { Attachments } from './attach';
-import { Card, type IPrompt, type IPromptWires } from './card';
+import { canEnd, Card, type IPrompt, type IPromptWires } from './card';
 import { Completer, findMention, type IFragment, type IOption } from './complete';
 import { searchVariables } from './attach';
 import { button, h } from './dom';
@@ -108,7 +108,7 @@ export class ReplyPrompt implements IPrompt {
       () => this.answer(EXIT, trans.__('The chat ends.')),
       'jp-agents-mod-warn'
     );
-    return this.question.empty === 'send' ? [] : [end];
+    return canEnd(this.question) ? [end] : [];
   }
 
   private createField(): TextField {

@@ -3,8 +3,9 @@
 import { duration, everyTick, grouped, Stopwatch } from './clock';
 import { h } from './dom';
 import type { IHost } from './host';
-import { hasMath, StreamingMarkdown } from './markdown';
-import { openMessage } from './message';
+import { StreamingMarkdown } from './markdown';
+import { hasMath } from './markdownParser';
+import { openMessage } from './messageFrame';
 import type { ILiveTurn } from './protocol';
 import { translations } from './strings';
 

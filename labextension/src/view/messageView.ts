@@ -1,0 +1,138 @@
+/** The messages of a chat on the page, from the bundles in which they are saved. */
+
+import { readableArguments } from './arguments';
+import { h } from './dom';
+import { drawEdits } from './edits';
+import { beginning, fold } from './fold';
+import { CodeBlock } from './highlight';
+import type { IHost } from './host';
+import { renderMarkdown } from './markdown';
+import { hasMath } from './markdownParser';
+import { type ICall, type IMessage, METADATA, readFigures, readMessage } from './message';
+import { openMessage } from './messageFrame';
+import { drawActions, drawBadges, drawFigures } from './messageHeader';
+import { drawOutput, textOf } from './outputs';
+import { MESSAGE_MIME, type IBundle } from './protocol';
+import { drawAllChanges, drawExit, drawResult, openResult } from './result';
+import { markMessage } from './standing';
+import { translations } from './strings';
+import { list, record } from './values';
+
+const LONG_SPEECH = 100_000; // characters: what is longer is folded
+
+/** What a bundle of `jupyter_agents` shows. */
+export function drawMessage(bundle: IBundle, host: IHost): HTMLElement {
+  const message = readMessage(bundle.data);
+  switch (message.kind) {
+    case 'message':
+    case 'failure':
+      return drawOne(message, bundle, host);
+    case 'messages':
+      return drawMessages(message, bundle, host);
+    case 'note':
+    case 'end':
+    case 'error':
+      return drawLine(message, bundle);
+    default:
+      return drawUnknown(bundle, host);
+  }
+}
+
+function drawOne(message: IMessage, bundle: IBundle, host: IHost): HTMLElement {
+  const node = message.exit ? drawExit(message, message.exit, bundle, host) : drawSaid(message, bundle, host);
+  markMessage(node, bundle);
+  return node;
+}
+
+/** What a later version wrote, in its other forms: the page would come back here with our own type. */
+function drawUnknown({ data, metadata }: IBundle, host: IHost): HTMLElement {
+  const others = Object.entries(data).filter(([type]) => type !== MESSAGE_MIME);
+  return drawOutput({ data: Object.fromEntries(others), metadata }, host);
+}
+
+function drawMessages(message: IMessage, bundle: IBundle, host: IHost): HTMLElement {
+  const figures = list(record(bundle.metadata[METADATA])['items']);
+  const drawn = message.items.map((item, at) => drawItem(item, figures[at], host));
+  return h('div', { class: 'jp-agents-Messages' }, ...drawn);
+}
+
+/** Joined messages are not joined again: what says so could be nested without end. */
+function drawItem(item: IBundle, figures: unknown, host: IHost): HTMLElement {
+  const kind = readMessage(item.data).kind;
+  return kind && kind !== 'messages'
+    ? drawMessage({ data: item.data, metadata: { [METADATA]: figures } }, host)
+    : drawUnknown(item, host);
+}
+
+function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement {
+  const figures = readFigures(bundle.metadata);
+  const open = message.results.length ? openResult : openMessage;
+  const badges = drawBadges(message, figures);
+  const frame = open({ ...message, badges }, drawFigures(figures), drawActions(message, host));
+  frame.body.append(
+    ...(message.results.length ? message.results.map(drawResult) : drawSpeech(message.text, host)),
+    ...drawAllChanges(message, figures, host),
+    ...drawEdits(message),
+    ...message.calls.map(drawCall),
+    ...drawRemark(message)
+  );
+  return frame.node;
+}
+
+function drawSpeech(text: string, host: IHost): Node[] {
+  if (!text.trim()) {
+    return [];
+  }
+  const drawn = renderMarkdown(text);
+  if (hasMath(text)) {
+    typesetOnPage(drawn, host);
+  }
+  return [text.length > LONG_SPEECH ? fold(beginning(text), text, drawn) : drawn];
+}
+
+/** Mathematics is set when the element is on the page and near what is in sight: a notebook may attach it much later. */
+function typesetOnPage(node: HTMLElement, host: IHost): void {
+  if (!host.typeset || typeof IntersectionObserver === 'undefined') {
+    return;
+  }
+  const observer = new IntersectionObserver(
+    entries => {
+      if (entries.some(entry => entry.isIntersecting)) {
+        observer.disconnect();
+        host.typeset?.(node);
+      }
+    },
+    { rootMargin: '1000px' }
+  );
+  observer.observe(node);
+}
+
+function drawCall(call: ICall): HTMLElement {
+  const { __ } = translations();
+  const block = new CodeBlock();
+  block.set(readableArguments(call.arguments), '', __('calls %1', call.name));
+  block.node.classList.add('jp-agents-Call');
+  return block.node;
+}
+
+function drawRemark(message: IMessage): HTMLElement[] {
+  const { __ } = translations();
+  const remarks: Record<string, string> = {
+    length: __('Cut off at the token limit; nothing in it was run'),
+    content_filter: __('Stopped by the content filter; nothing in it was run'),
+    interrupted: __('Interrupted before its end; nothing in it was run')
+  };
+  const remark = remarks[message.kind === 'failure' ? 'interrupted' : message.finishReason];
+  return remark ? [h('div', { class: 'jp-agents-Remark' }, remark)] : [];
+}
+
+/** A quiet line that nobody in the chat said. */
+function drawLine(message: IMessage, bundle: IBundle): HTMLElement {
+  const { __ } = translations();
+  const said = message.text || (message.kind === 'end' ? '' : textOf(bundle.data['text/plain']));
+  const why = said && said !== message.endedBy ? `${message.endedBy}: ${said}` : message.endedBy;
+  const text = message.kind === 'end' ? __('The chat ended (%1).', why) : said;
+  const level = message.kind === 'error' || message.level === 'warning' ? 'warning' : 'info';
+  const words = text.split(/`([^`\n]+)`/).map((part, at) => (at % 2 ? h('code', {}, part) : part));
+  return h('div', { class: `jp-agents-Note jp-agents-Note-${level}`, role: 'note' }, h('span', {}, ...words));
+}
