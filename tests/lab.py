@@ -11,10 +11,10 @@ from tests.fakes import FakeClock
 class FakeWidget:
     """A widget whose messages are kept, and whose page says what a test has it say."""
 
-    model_id = "model-1"
-
-    def __init__(self, hear):
-        self.hear, self.sent, self.is_closed = hear, [], False
+    def __init__(self, hear, closed, number=1):
+        self.model_id = f"model-{number}"
+        self.hear, self.closed, self.sent, self.is_closed = hear, closed, [], False
+        self.comm = object()
 
     def send(self, message):
         self.sent.append(message)
@@ -33,6 +33,7 @@ class Lab:
         self.request = {"header": {"msg_id": "first", "session": "s"}, "content": {"allow_stdin": is_followed}}
         self.outputs, self.widgets, self.clock = [], [], FakeClock()
         self.updates = 0
+        self.published = []
 
     def install(self, patch, *, has_widgets=True, **variables):
         """Be the page of the kernel, whose user has these variables."""
@@ -46,6 +47,7 @@ class Lab:
 
     def take(self, data, metadata=None, *, transient=None, update=False):
         display_id = (transient or {}).get("display_id")
+        self.published.append((display_id, data, update))
         if update:
             [at] = [at for at, (known, _) in enumerate(self.outputs) if known == display_id]
             self.outputs[at] = (display_id, data)
@@ -53,8 +55,8 @@ class Lab:
         else:
             self.outputs.append((display_id, data))
 
-    def make_widget(self, hear):
-        self.widgets.append(FakeWidget(hear))
+    def make_widget(self, hear, closed):
+        self.widgets.append(FakeWidget(hear, closed, len(self.widgets) + 1))
         return self.widgets[-1]
 
     @property

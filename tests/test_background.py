@@ -11,7 +11,7 @@ from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
-from tests.fakes import assistant, quiet_session, talker, texts, user
+from tests.fakes import FakeExecutor, assistant, quiet_session, talker, texts, user
 
 
 class Slow(ScriptedModel):
@@ -271,3 +271,18 @@ def test_chat_is_kept_while_it_goes_on_and_let_go_afterwards():
         return was_there, found()
 
     assert in_a_cell(cell) == (True, None)
+
+
+def test_code_is_run_by_an_executor_that_lets_no_other_cell_run_in_its_midst():
+    asked = []
+
+    async def cell():
+        session = quiet_session(find_executor=lambda options: asked.append(dict(options)) or FakeExecutor("1"))
+        with use_session(session):
+            coder = user(code_execution_config={})
+            await Chat(coder, assistant("```python\n1\n```", "TERMINATE"), message="Hi").start()
+
+    in_a_cell(cell)
+
+    assert asked
+    assert all(options["allow_await"] is False for options in asked)

@@ -305,6 +305,18 @@ def test_state_keeps_a_bounded_number_of_items(clock):
     assert channel.state.items[-1].id == 1199
 
 
+def test_slot_begins_where_it_did_when_earlier_items_are_dropped(clock):
+    channel = opened(clock, [])
+    for number in range(400):
+        channel.add(item(number))
+    channel.renew()
+
+    for number in range(400, 700):
+        channel.add(item(number))
+
+    assert channel.state.items[channel.first].id == 400
+
+
 def test_nothing_is_sent_when_it_is_closed(clock):
     sent = []
     channel = opened(clock, sent)

@@ -655,3 +655,82 @@ def test_messages_of_a_streamed_turn_are_few(lab, listener):
     ops = [[op["op"] for op in one.get("ops", [one["t"]])] for one in lab.widget.sent[before:]]
     assert ops == [["text", "set", "item", "set", "slot", "set"], ["text"], ["text"]]
     assert len(lab.outputs) == outputs + 1
+
+
+# -- What a page has missed --------------------------------------------------------------------------------------
+
+
+def live_and_left(lab, listener, text):
+    """A turn that took longer, and another one after it."""
+    tell(listener, ASKED)
+    lab.clock.run(1)
+    lab.draw()
+    tell(listener, ANSWERED, said(text))
+    tell(listener, said("Go on.", "user", "assistant"), ASKED)
+    lab.clock.run(2)
+
+
+def pong(lab, views):
+    lab.widget.hear({"t": "pong", "page": "p", "views": views})
+
+
+def test_hand_over_is_shown_again_when_a_page_still_shows_the_widget_there(lab, listener):
+    live_and_left(lab, listener, "The first.")
+    shown = len(lab.published)
+
+    pong(lab, views=2)
+
+    again = lab.published[shown:]
+    assert [data["text/plain"] for _, data, is_update in again if is_update] == ["assistant (to user):\n\nThe first."]
+
+
+def test_hand_over_is_not_shown_again_and_again(lab, listener):
+    live_and_left(lab, listener, "The first.")
+    shown = len(lab.published)
+
+    for _ in range(20):
+        pong(lab, views=2)
+
+    assert len(lab.published) - shown == 2
+
+
+def test_nothing_is_shown_again_when_the_page_has_only_the_live_widget(lab, listener):
+    live_and_left(lab, listener, "The first.")
+    shown = len(lab.published)
+
+    pong(lab, views=1)
+    pong(lab, views=2)
+
+    assert len(lab.published) == shown
+
+
+def test_another_widget_stands_there_when_a_page_has_closed_it(lab, listener):
+    tell(listener, ASKED)
+    lab.clock.run(1)
+    [first] = lab.widgets
+
+    first.closed()
+    lab.clock.run(1)
+
+    assert len(lab.widgets) == 2
+    assert lab.outputs[-1][1][WIDGET_MIME]["model_id"] == lab.widgets[1].model_id != first.model_id
+
+
+def test_question_holds_no_characters_that_no_message_may_hold(lab, listener):
+    prompt = Prompt("Run?", kind="approval", agent="user", sender="bad\ud800name", block=CodeBlock("python", "x\ud800"))
+
+    question = listener.open_question(prompt)
+
+    question.card.sender.encode()
+    question.card.code.encode()
+
+
+def test_what_is_saved_is_left_alone_while_a_person_answers(lab, listener):
+    tell(listener, ASKED, Delta("I would", "assistant"))
+    lab.clock.run(1)
+    listener.open_question(Prompt("Who?", agent="user"))
+    shown = len(lab.published)
+
+    lab.clock.run(3 * slots.REFRESH)
+
+    assert len(lab.published) == shown

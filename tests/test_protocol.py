@@ -148,11 +148,12 @@ class Wire:
         self.hear({"t": "hello", "page": "p"})
         self.hear({"t": "sync", "page": "p", "views": 1, "first": None, "earlier": False})
 
-    def _make(self, hear):
+    def _make(self, hear, closed):
         self.hear = hear
         return self
 
     model_id = "model-1"
+    comm = object()
 
     def send(self, message):
         self.sent.append(message)

@@ -145,6 +145,22 @@ def test_same_call_is_made_without_asking_when_the_person_said_so(calls):
     assert "Called without asking: this exact call was allowed before." in [n.text for n in result.log.select(Noted)]
 
 
+def test_edited_call_gives_leave_for_nothing(calls):
+    edited = Answer('{"a": 1, "b": 3}', action="edit", always=True)
+    other = '{"a": 1, "b": 3}'
+
+    _, human = chat(
+        calls,
+        [edited, Answer(action="reject"), Answer(action="reject")],
+        tools("add"),
+        tools("add"),
+        tools("add", other),
+    )
+
+    assert len(human.prompts) == 3
+    assert calls.made == [("add", 1, 3)]
+
+
 def test_leave_for_a_call_is_none_for_code(calls, session):
     chat(calls, [Answer(action="run", always=True)], tools("add"))
     human = ScriptedHuman([Answer(action="reject")])

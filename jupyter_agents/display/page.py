@@ -70,6 +70,8 @@ class LivePage:
         self.questions: dict[str, OpenQuestion] = {}
         self.say: Callable[[str, str], None] = lambda to, text: None
         """What is done with what a person writes without having been asked."""
+        self.lost: Callable[[], None] = lambda: None
+        """What is done when somebody else has closed the widget: to show another one, which is made when it is needed."""
         self._namespace = namespace
         self._widget: Any = None
         self.numbers = itertools.count(1)
@@ -83,7 +85,7 @@ class LivePage:
         if self._widget is None:
             from jupyter_agents.widgets.live import make_widget
 
-            self._widget = make_widget(self.channel.hear)
+            self._widget = make_widget(self.channel.hear, self._lose)
             self.channel.is_open = True
             self.channel.ping()
         self.channel.flush_slot()
@@ -107,8 +109,20 @@ class LivePage:
             self._widget.close()
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._widget is not None:
+        if self._widget is None:
+            return
+        if self._widget.comm is None:  # closed by code, as `Widget.close_all()` does
+            self._lose()
+        else:
             self._widget.send(message)
+
+    def _lose(self) -> None:
+        """The widget is gone, and with it every page that had it. A chat that asks there would wait for ever."""
+        if self._widget is None or self.channel.is_closed:
+            return
+        self._widget = None
+        self.channel.begin_anew()
+        self.clock.after(0, self.lost)
 
     # -- Questions ------------------------------------------------------------------------------------------------
 

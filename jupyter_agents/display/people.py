@@ -118,7 +118,7 @@ class Answered(Step[Answer]):
         while not self.question.wait(TICK):
             self._look_at_clock()
             if self.page.channel.silence > SILENCE:
-                raise NoHumanError(_GONE)
+                raise NoHumanError(_GONE.format(SILENCE))
         return self._answer()
 
     async def a_perform(self) -> Answer:
@@ -132,7 +132,7 @@ class Answered(Step[Answer]):
             except TimeoutError:
                 self._look_at_clock()
                 if self.page.channel.silence > SILENCE and not front_end.hears_new_pages():
-                    raise NoHumanError(_GONE_AWAITING) from None
+                    raise NoHumanError(_GONE_AWAITING.format(SILENCE)) from None
         return self._answer()
 
     def _look_at_clock(self) -> None:
@@ -152,12 +152,12 @@ def _wake(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
 
 
 _GONE = (
-    f"Cannot ask for human input: the page that shows the question has said nothing for {SILENCE:g} s, and a page that "
+    "Cannot ask for human input: the page that shows the question has said nothing for {:g} s, and a page that "
     "is loaded anew cannot answer while a cell blocks the kernel. Run the cell again, with `await` and the `a_` method "
     "where that may happen."
 )
 _GONE_AWAITING = (
-    f"Cannot ask for human input: the page that shows the question has said nothing for {SILENCE:g} s, and with this "
+    "Cannot ask for human input: the page that shows the question has said nothing for {:g} s, and with this "
     "ipykernel a page that is loaded anew cannot answer while a cell runs. Run the cell again, after "
     "`pip install --upgrade ipykernel` or with the chat in the background where that may happen."
 )

@@ -23,6 +23,7 @@ MAX_OUTPUTS = 40
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 _MAX_SHARED = 500  # items of the shared slot: what is older would be sent again with every one that is new
+_MOST_REPEATS = 2
 _MAX_CELLS = 100  # of which the outputs are counted: more do not have chats at a time
 _PAUSE = 1.0  # seconds between two updates of the shared slot, and at least 20 times what an update took
 
@@ -73,7 +74,10 @@ class Slot:
     bundle: Bundle | None = None
     is_live: bool = False
     is_shown: bool = False
+    left_at: float = 0.0
+    """When the widget left it."""
     _beside: Bundle | None = field(default=None, repr=False)
+    _repeats: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -90,6 +94,12 @@ class Slot:
         self.bundle = bundle
         publish(bundle, display_id=self.display_id, update=self.is_shown)
         self.is_shown, self.is_live = True, False
+
+    def repeat(self) -> None:
+        """Show once more what is shown, for a page on which the widget still stands in it; not again and again."""
+        if self.bundle is not None and self._repeats < _MOST_REPEATS:
+            self._repeats += 1
+            publish(self.bundle, display_id=self.display_id, update=True)
 
     def go_live(self, model_id: str, meanwhile: Bundle) -> None:
         """Show the widget; `meanwhile` is what is there without it."""

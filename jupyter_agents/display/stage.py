@@ -6,9 +6,10 @@ watches, the widget takes the last place when something goes on for longer than 
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec
 
 from jupyter_agents.control import Control
 from jupyter_agents.display import front_end
@@ -31,7 +32,19 @@ from jupyter_agents.messages import Message
 from jupyter_agents.widgets.clock import Clock
 from jupyter_agents.widgets.protocol import Activity, Item, LiveTurn
 
+P = ParamSpec("P")
+_LOST = 1.0  # seconds after which a page should have taken the widget out of a slot that it has left
 _TURN_OPENS = 0.15  # seconds after which a turn is shown while it comes about
+
+
+def in_this_context(function: Callable[P, None]) -> Callable[P, None]:
+    """A function that is called as from here, whoever calls it: what it shows goes to the cell that runs now."""
+    context = contextvars.copy_context()
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> None:
+        context.copy().run(function, *args, **kwargs)
+
+    return called
 
 
 class Stage:
@@ -51,6 +64,7 @@ class Stage:
         self._is_box = False
         self._is_over = False
         self._is_refreshing = False
+        self._left: list[Slot] = []
 
     # -- Beginning and end ----------------------------------------------------------------------------------------
 
@@ -60,12 +74,15 @@ class Stage:
         if is_live and self.page is None:
             run = current_run.get()
             self.page = LivePage(Control() if run is None else run.control, front_end.user_namespace, self._at)
+            self.page.lost = in_this_context(self._show_again)
+            self.page.channel.viewed = in_this_context(self._look_for_lost)
 
     def begin_in_box(self, page: LivePage, slot: SharedSlot) -> None:
         """A chat begins in a place that is there before and after it."""
         run = current_run.get()
         self._is_over, self._is_box = False, True
         self.page, self._shared = page, slot
+        page.lost = in_this_context(self._show_again)
         page.control = page.control if run is None else run.control
         page.channel.set(is_going_on=True)
         page.channel.ping()
@@ -148,6 +165,16 @@ class Stage:
             self._slot.go_live(self.page.model_id, self._meanwhile() if self._slot.is_shown else self._at_first())
         self._refresh_later()
 
+    def _show_again(self) -> None:
+        """The widget was closed under it: show another one in its place."""
+        with self.lock:
+            if self.page is None or self._is_over:
+                return
+            if self._shared is not None and self._shared.is_live:
+                self._shared.go_live(self.page.model_id)
+            elif self._slot is not None and self._slot.is_live:
+                self._slot.go_live(self.page.model_id, self._meanwhile())
+
     def _refresh_later(self) -> None:
         """Bring what is saved with a live slot up to date now and then; not under the hands of who answers in it."""
         if self._is_refreshing:
@@ -210,7 +237,7 @@ class Stage:
     def _show_before(self, bundle: Bundle) -> None:
         """What is said in the midst of a turn, or in a chat beside it, takes its slot, and the turn gets the next one."""
         assert self._slot is not None
-        self._slot.show(bundle)
+        self._leave(self._slot, bundle)
         self._slot = None
         self._keep(bundle)
         if self.page is not None:
@@ -247,10 +274,26 @@ class Stage:
         if page is None or self._shared is not None:
             return
         if slot is not None and slot.is_live:
-            slot.show(slot.bundle or NOTHING)
+            self._leave(slot, slot.bundle or NOTHING)
         self._slot = None
         if not is_end:
             page.channel.renew()
+
+    def _leave(self, slot: Slot, bundle: Bundle) -> None:
+        """Show this in a slot instead of the widget."""
+        slot.show(bundle)
+        slot.left_at = self._at.now()
+        self._left.append(slot)
+
+    def _look_for_lost(self, views: int) -> None:
+        """A page says how many widgets it shows. Where there is one too many it has missed that one has left its slot."""
+        with self.lock:
+            if views <= (0 if self._is_over else 1):
+                self._left.clear()
+                return
+            for slot in self._left:
+                if self._at.now() - slot.left_at >= _LOST:
+                    slot.repeat()
 
     def _keep(self, bundle: Bundle) -> None:
         """Show it in the widget too: as the end of the live turn, and to pages that get the widget and nothing else."""

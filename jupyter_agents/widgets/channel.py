@@ -56,12 +56,14 @@ class Channel:
         """Whether there is anything to send to; until then changes are made and not gathered."""
         self.first = 0
         """The first item of the slot that is live; those before are there on request."""
+        self.viewed: Callable[[int], None] = lambda views: None
+        """Told at every pong how many views of the widget are drawn on that page."""
         self.lock = threading.RLock()
         self._send, self._heard, self._clock = send, heard, at
         self._seq = 0
         self._ops: list[dict[str, Any]] = []
         self._due: float | None = None
-        self._is_pinging = self._is_closed = False
+        self._is_pinging = self.is_closed = False
         self._pings_left = _LAST_PINGS
         self._began = self._sent_at = self._pinged_at = self._text_from = at.now()
         self._turn: LiveTurn | None = None
@@ -95,7 +97,7 @@ class Channel:
         """
         with self.lock:
             self._pings_left = _LAST_PINGS
-            if self._is_closed or self._is_pinging:
+            if self.is_closed or self._is_pinging:
                 return
             self._is_pinging = True
             self._pinged_at = -math.inf
@@ -112,7 +114,7 @@ class Channel:
     def _ping(self) -> bool:
         """Ping; whether that goes on."""
         self._pings_left = _LAST_PINGS if self.state.is_going_on else self._pings_left - 1
-        self._is_pinging = not self._is_closed and self._pings_left >= 0
+        self._is_pinging = not self.is_closed and self._pings_left >= 0
         if self._is_pinging:
             self._flush()
             self._send({"t": "ping", "seq": self._seq})
@@ -209,7 +211,7 @@ class Channel:
         now = self._clock.now()
         when = now + FRAME if when is None else max(when, now)
         self._ops.append(op)
-        if not self._is_closed and (self._due is None or when < self._due):
+        if not self.is_closed and (self._due is None or when < self._due):
             self._due = when
             self._clock.at(when, lambda: self._flush_at(when))
 
@@ -231,7 +233,7 @@ class Channel:
 
     def _flush(self) -> None:
         self._due = None
-        if not self._ops or self._is_closed:
+        if not self._ops or self.is_closed:
             return
         ops, self._ops = self._ops, []
         self._seq += 1
@@ -245,7 +247,7 @@ class Channel:
         """Send something that is not a change, after what has gathered."""
         with self.lock:
             self._flush()
-            if not self._is_closed:
+            if not self.is_closed:
                 self._send(message)
 
     def renew(self) -> None:
@@ -255,11 +257,18 @@ class Channel:
             if self.is_open:
                 self._change({"op": "slot"})
 
+    def begin_anew(self) -> None:
+        """What was sent to is gone: nobody is there until there is something else to send to."""
+        with self.lock:
+            self._pages.clear()
+            self.is_open = self._is_drawn = False
+            self._began = self._clock.now()
+
     def close(self) -> None:
         """Send nothing more."""
         with self.lock:
             self._flush()
-            self._is_closed = True
+            self.is_closed = True
 
     # -- What pages say -------------------------------------------------------------------------------------------
 
@@ -276,6 +285,8 @@ class Channel:
                 page.views = _count(content.get("views"), page.views)
             if page is not None and kind == "sync":
                 self._sync(name, content.get("first"), with_earlier=bool(content.get("earlier")))
+        if kind == "pong" and page is not None:
+            self.viewed(page.views)
         if kind not in ("hello", "pong", "sync"):
             self._heard(content)
 
@@ -290,7 +301,7 @@ class Channel:
         if follows:
             state["earlier"] = 0
         slot = max(self.first - first, 0) if follows else None
-        if not self._is_closed:
+        if not self.is_closed:
             self._send({"t": "state", "seq": self._seq, "to": page, "slot": slot, "state": state})
 
 

@@ -31,10 +31,14 @@ def static_text(name: str) -> str:
         ) from None
 
 
-def make_widget(hear: Callable[[Any], None]) -> Any:
-    """A widget without a state of its own. `hear` gets every message of a page, in whichever thread it arrives."""
+def make_widget(hear: Callable[[Any], None], closed: Callable[[], None] = lambda: None) -> Any:
+    """A widget without a state of its own. `hear` gets every message of a page, in whichever thread it arrives.
+
+    `closed` is called when a page has closed it: there is nothing any more that could be heard.
+    """
     widget = _widget_class()()
     widget.on_msg(lambda _, content, buffers: hear(content))
+    widget.comm.on_close(lambda _: closed())
     answer_anywhere(widget.comm)
     hear_beside_cells(widget.comm)
     return widget

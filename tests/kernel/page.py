@@ -43,6 +43,7 @@ class Page:
         kind, content = message["msg_type"], message["content"]
         if kind == "comm_open" and "_esm" in content["data"].get("state", {}):
             self._comm, self._has_state = content["comm_id"], False
+            self._asked.clear()  # a widget that takes the place of another one asks again
             self.send({"t": "hello", "page": "p"})
         elif kind in ("display_data", "update_display_data") and self.draws:
             self._draw(content["transient"].get("display_id", ""), is_live=WIDGET in content["data"])

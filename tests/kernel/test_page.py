@@ -205,6 +205,22 @@ def test_chat_ends_when_the_page_is_gone_and_the_kernel_is_blocked(kernel, page)
     assert error["ename"] == "NoHumanError"
 
 
+@pytest.mark.parametrize("how", HOW)
+def test_code_is_rejected_when_the_time_to_approve_it_is_over(kernel, page, how):
+    kernel.execute("%config JupyterAgents.prompt_timeout = 1.0")
+    cell = kernel.execute(
+        f"user, bot = pair(block('ran = True'), 'TERMINATE', policy='ask')\n{HOW[how]}",
+        "'ran' in globals()",
+        "r.messages[2]['content']",
+        when=page.look,
+        allow_stdin=True,
+    )
+    kernel.execute("%config JupyterAgents.prompt_timeout = None")
+
+    assert cell.value("'ran' in globals()") is False
+    assert "The user refused to run this code" in cell.value("r.messages[2]['content']")
+
+
 def test_question_counts_as_skipped_when_its_time_is_over(kernel, page):
     cell = kernel.execute(
         "%config JupyterAgents.prompt_timeout = 1.0\n"
@@ -220,7 +236,46 @@ def test_question_counts_as_skipped_when_its_time_is_over(kernel, page):
     assert 1 <= cell.seconds < 15
 
 
-def test_chat_goes_on_at_the_keyboard_or_ends_when_the_widget_is_closed(kernel, page):
+@pytest.mark.parametrize("how", [*HOW, "background"])
+def test_question_is_asked_again_when_a_page_has_closed_the_widget(kernel, page, how):
+    times = []
+
+    def once_more(question):
+        times.append(question["id"])
+        page.close_widget() if len(times) == 1 else page.answer(question, text="exit")
+
+    page.when_asked = once_more
+    hold = HOW.get(how, "chat = Chat(user, bot, message='Hello').start()\nr = await chat")
+    source = f"from jupyter_agents import Chat\nuser, bot = pair('Who?', mode='ALWAYS')\n{hold}"
+
+    cell = kernel.execute(source, "str(r.ended_by)", when=page.look, allow_stdin=True)
+
+    assert cell.of("error") == []
+    assert cell.value("str(r.ended_by)") == "person"
+    assert len(times) == 2
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_question_is_asked_again_when_code_has_closed_all_widgets(kernel, page, how):
+    kernel.execute("import threading\nfrom ipywidgets import Widget")
+    kernel.execute("threading.Timer(1.5, Widget.close_all).start()")
+    times = []
+
+    def when_new(question):
+        times.append(question["id"])
+        if len(times) == 2:
+            page.answer(question, text="exit")
+
+    page.when_asked = when_new
+    cell = kernel.execute(
+        f"user, bot = pair('Who?', mode='ALWAYS')\n{HOW[how]}", "str(r.ended_by)", when=page.look, allow_stdin=True
+    )
+
+    assert cell.of("error") == []
+    assert cell.value("str(r.ended_by)") == "person"
+
+
+def test_chat_ends_when_the_widget_is_closed_and_nobody_is_there_any_more(kernel, page):
     page.when_asked = lambda question: (page.close_widget(), page.silence())
 
     kernel.execute("people.SILENCE = 1.0")
