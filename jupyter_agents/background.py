@@ -36,6 +36,7 @@ class Chat:
 
     def __init__(self, initiator: Any, recipient: Any, **options: Any) -> None:
         self._names = f"{initiator.name} and {recipient.name}"
+        self._pair = frozenset((id(initiator), id(recipient)))
         self._hold: Callable[[], Coroutine[Any, Any, ChatResult]] = lambda: call_hook(
             initiator, "initiate_chat", recipient, **options
         )
@@ -89,11 +90,24 @@ class Chat:
                 "Cannot start a chat in the background: no event loop is running here. Use initiate_chat(…), or call "
                 "this inside asyncio.run(…)."
             ) from None
+        self._refuse_second()
         self._check()
         self._task = loop.create_task(self._held())
         _under_way.add(self)
         self._task.add_done_callback(self._ended)
         return self
+
+    def _refuse_second(self) -> None:
+        """Refuse a chat of a pair that is in one in the background: its cell may have been run again, and cleared."""
+        other = next((one for one in _under_way if one._pair == self._pair and not one.done()), None)
+        if other is None:
+            return
+        is_shown = current_session().show_again(other._control)
+        where = "It is shown here again" if is_shown else "It goes on unseen"
+        raise ConfigurationError(
+            f"Cannot begin a chat: {self._names} are in one that still goes on in the background. {where}; wait for its "
+            "end, or stop it with the handle that start() gave (`_chat.stop()` after %%agentchat)."
+        )
 
     async def _held(self) -> Any:
         with use_session(_beside_cells(current_session())), use_control(self._control):

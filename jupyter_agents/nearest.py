@@ -15,3 +15,21 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     found = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
+
+
+def mistyped(name: str, known: Iterable[str]) -> str | None:
+    """The known name of which this one is a slip of the keyboard: letters in another order, one too many, or one too few.
+
+    One letter in place of another is no slip: many settings of servers differ in no more.
+
+    >>> mistyped("modle", ["model", "top_p"]), mistyped("temprature", ["temperature"]), mistyped("top_k", ["top_p"])
+    ('model', 'temperature', None)
+    """
+    return next((one for one in sorted(known) if one != name and len(one) > 3 and _is_slip(name, one)), None)
+
+
+def _is_slip(name: str, other: str) -> bool:
+    short, long = sorted((name, other), key=len)
+    if len(short) == len(long):
+        return sorted(short) == sorted(long)
+    return any(long[:at] + long[at + 1 :] == short for at in range(len(long)))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jupyter_agents.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from jupyter_agents.control import Control
     from jupyter_agents.events import Listener
     from jupyter_agents.executors.base import Executor
     from jupyter_agents.human.base import HumanInput
@@ -68,6 +69,8 @@ class Session:
     find_model: Callable[[], Model] | None = None
     find_recording: Callable[[], Recording | None] = lambda: None
     render: Callable[[Any], Rendered] | None = None
+    show_again: Callable[[Control], bool] = lambda control: False
+    """Shows the chat with these buttons, which goes on in the background, in the cell that runs now; whether it could."""
     approved: set[str] = field(default_factory=set)
 
     def executor(self, options: Mapping[str, Any]) -> Executor:

@@ -13,6 +13,7 @@ from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings
 
 if TYPE_CHECKING:
+    from jupyter_agents.control import Control
     from jupyter_agents.events import Listener
     from jupyter_agents.executors.base import Executor
     from jupyter_agents.human.base import HumanInput
@@ -38,6 +39,7 @@ def make_session() -> Session:
         find_model=_ModelFinder(settings),
         find_recording=lambda: open_recording(settings.replay, settings.recording),
         render=_render,
+        show_again=_show_again,
     )
 
 
@@ -87,6 +89,12 @@ def _make_executor(work_dir: str | None, timeout: float | None, allow_await: boo
     from jupyter_agents.executors.live import LiveExecutor
 
     return LiveExecutor(work_dir=work_dir, timeout=timeout, allow_await=allow_await)
+
+
+def _show_again(control: Control) -> bool:
+    from jupyter_agents.display.stage import show_again
+
+    return is_in_kernel() and show_again(control)
 
 
 def _render(shown: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -81,7 +81,7 @@ def test_chat_is_refused_when_the_two_are_in_another():
         one, other = user(), slow_assistant()
         chat = Chat(one, other, message="Hi").start()
         await asyncio.sleep(0.05)
-        with pytest.raises(ConfigurationError, match="in another one that has not ended"):
+        with pytest.raises(ConfigurationError, match="still goes on in the background"):
             Chat(one, other, message="Hi").start()
         chat.stop()
         await chat
@@ -286,3 +286,25 @@ def test_code_is_run_by_an_executor_that_lets_no_other_cell_run_in_its_midst():
 
     assert asked
     assert all(options["allow_await"] is False for options in asked)
+
+
+def test_second_chat_of_a_pair_is_refused_and_the_first_is_shown_again():
+    shown = []
+
+    async def cell():
+        me, other = user(), slow_assistant()
+        with use_session(quiet_session(show_again=lambda control: shown.append(control) or True)):
+            first = Chat(me, other, message="Hi").start()
+            await asyncio.sleep(0)
+            with pytest.raises(
+                ConfigurationError, match=r"still goes on in the background. It is shown here again"
+            ) as caught:
+                Chat(me, other, message="Hi").start()
+            first.stop()
+            await first
+        return str(caught.value), first
+
+    words, first = in_a_cell(cell)
+
+    assert "_chat.stop()" in words
+    assert shown == [first._control]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jupyter_agents import AssistantAgent
 from jupyter_agents.drive import Run, drive
 from jupyter_agents.errors import (
     ConfigurationError,
@@ -349,3 +350,22 @@ def test_setting_of_a_config_goes_before_the_shared_one():
     config = {"temperature": 1, "seed": 3, "config_list": [{"model": "a", "api_key": "k", "temperature": 0}]}
 
     assert request_options(config) == {"seed": 3}
+
+
+# -- Slips of the keyboard ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("modle", "model"), ("temprature", "temperature"), ("api_keyy", "api_key"), ("max_token", "max_tokens")],
+)
+def test_mistyped_key_is_refused_with_what_was_meant(key, meant):
+    with pytest.raises(ConfigurationError, match=f"the key '{key}'. Did you mean '{meant}'"):
+        AssistantAgent("a", llm_config={"model": "m", "api_key": "k", key: 1})
+
+
+@pytest.mark.parametrize("key", ["top_k", "min_p", "repetition_penalty", "num_ctx", "enable_thinking"])
+def test_setting_of_a_servers_own_is_sent_as_it_is(key):
+    agent = AssistantAgent("a", llm_config={"model": "m", "api_key": "k", "base_url": "http://127.0.0.1:1", key: 1})
+
+    assert agent.request_options == {key: 1}

@@ -6,6 +6,7 @@ from jupyter_agents.code_blocks import CodeBlock
 from jupyter_agents.display import people, slots
 from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
 from jupyter_agents.display.slots import WIDGET_MIME
+from jupyter_agents.display.stage import show_again
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
@@ -734,3 +735,31 @@ def test_what_is_saved_is_left_alone_while_a_person_answers(lab, listener):
     lab.clock.run(3 * slots.REFRESH)
 
     assert len(lab.published) == shown
+
+
+def test_chat_goes_on_in_another_cell_when_it_is_shown_there_again(lab, listener):
+    tell(listener, OPENING, ASKED)
+    lab.clock.run(1)
+    tell(listener, ANSWERED, said("First."), ASKED)
+    lab.clock.run(1)
+    lab.outputs.clear()  # the cell is run again
+    lab.request = {"header": {"msg_id": "second", "session": "s"}, "content": {"allow_stdin": True}}
+
+    assert show_again(listener.page.control)
+    shown = lab.outputs[-1]
+    tell(listener, ANSWERED, said("Second."), ENDED)
+
+    assert len(lab.outputs) == 1
+    assert shown[1][WIDGET_MIME]["model_id"] == lab.widget.model_id
+    assert "First." in shown[1]["text/plain"]
+    assert [word in lab.texts()[0] for word in ("Do it.", "First.", "Second.")] == [True] * 3
+    assert WIDGET_MIME not in lab.outputs[0][1]
+
+
+def test_nothing_is_shown_again_of_a_chat_that_has_ended(lab, listener):
+    tell(listener, OPENING, ASKED)
+    lab.clock.run(1)
+    control = listener.page.control
+    tell(listener, ANSWERED, said("First."), ENDED)
+
+    assert not show_again(control)

@@ -238,7 +238,8 @@ class ResponsiveAgent:
         if self._memory.chat_with(other) is not around:
             raise ConfigurationError(
                 f"Cannot begin a chat: {self.name!r} and {other.name!r} are in another one that has not ended. "
-                "Wait for its end, take other agents, or reset() both if it never will."
+                "Wait for its end, stop it (chat.stop(); _chat.stop() after %%agentchat), take other agents, or reset() "
+                "both if it never will."
             )
 
     # -- Counting automatic replies ------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ _CODE = {
     "ask": "runs when you approve it",
     "deny": "never runs",
 }
-_FACT = "margin:0;padding:2px 0;min-width:0;overflow-wrap:anywhere"
+_FACT = "float:none;width:auto;margin:0;padding:2px 0;min-width:0;overflow-wrap:anywhere"  # JupyterLab floats terms
 _CODE_LINE = '<code style="background:none;padding:0">'
 _MOST_WORDS = 200
 _MOST_FUNCTIONS = 50

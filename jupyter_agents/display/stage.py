@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ParamSpec
+from weakref import WeakSet
 
 from jupyter_agents.control import Control
 from jupyter_agents.display import front_end
@@ -65,6 +67,7 @@ class Stage:
         self._is_over = False
         self._is_refreshing = False
         self._left: list[Slot] = []
+        _stages.add(self)
 
     # -- Beginning and end ----------------------------------------------------------------------------------------
 
@@ -105,6 +108,18 @@ class Stage:
         assert self._shared is not None
         self.page.channel.set(is_going_on=False, live=None, activity=None)
         self._shared.catch_up()
+
+    def show_here(self) -> None:
+        """Go on in the cell that runs now, with all that a page may still ask for: its own cell has been cleared."""
+        with self.lock:
+            if self.page is None or self._is_over or self._is_box:
+                return
+            self._slot, self._shared = None, SharedSlot(new_display_id(), is_followed=True)
+            for item in self.page.state.items:
+                form = output_bundle if item.kind == "output" else Bundle
+                self._shared.add(partial(form, dict(item.data), dict(item.metadata)), item.id)
+            self.page.channel.show_all()
+            self._shared.go_live(self.page.model_id, self._meanwhile() if self.turn is not None else None)
 
     # -- What goes on ---------------------------------------------------------------------------------------------
 
@@ -350,4 +365,15 @@ class Stage:
                 self.page.channel.stream(item, grown)
 
 
-__all__ = ["Stage"]
+_stages: WeakSet[Stage] = WeakSet()
+
+
+def show_again(control: Control) -> bool:
+    """Show the chat that has these buttons in the cell that runs now; whether there is one to show."""
+    found = next((one for one in list(_stages) if one.page is not None and one.page.control is control), None)
+    if found is not None:
+        found.show_here()
+    return found is not None
+
+
+__all__ = ["Stage", "show_again"]

@@ -100,9 +100,9 @@ class Cells:
             check_needs_nobody((chat.initiator, chat.recipient), chat.session)
             begun = Chat.holding(chat.initiator, chat.recipient, chat.held)
             chat.keep = partial(self._keep, instead_of=begun)
+            begun.start()
             self._chats = [one for one in self._chats if not one.done()] + [begun]
             self._keep(chat.options.into, begun)
-            begun.start()
 
     # -- %%agent and %agents -------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from jupyter_agents.errors import (
 from jupyter_agents.events import Waiting
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 from jupyter_agents.models.masking import kind_of, shown
+from jupyter_agents.nearest import mistyped
 
 CONNECTION_KEYS = frozenset(
     """api_key api_type api_version azure_ad_token_provider azure_deployment azure_endpoint base_url default_headers
@@ -98,9 +99,21 @@ def request_options(llm_config: Mapping[str, Any]) -> dict[str, Any]:
     >>> request_options({"model": "gpt-4.1", "api_key": "sk-1", "temperature": 0})
     {'temperature': 0}
     """
+    check_keys(llm_config)
     listed = {key for config in llm_config.get("config_list") or () for key in config}  # what a config says itself
     elsewhere = {"model", "config_list", *CONNECTION_KEYS, *IGNORED_KEYS, *_ALIASES, *listed}
     return {key: copy.deepcopy(value) for key, value in llm_config.items() if key not in elsewhere}
+
+
+def check_keys(config: Mapping[str, Any]) -> None:
+    """Refuse a key that is certainly mistyped: it would go to the server, and what was meant would not.
+
+    Other keys that are not known here are sent as they are: servers have settings of their own.
+    """
+    for key in config:
+        meant = None if key in INFERENCE_KEYS else mistyped(str(key), INFERENCE_KEYS)
+        if meant is not None:
+            raise ConfigurationError(f"Cannot use llm_config with the key {key!r}. Did you mean {meant!r}?")
 
 
 def check_configured(model: Model) -> None:

@@ -257,6 +257,13 @@ class Channel:
             if self.is_open:
                 self._change({"op": "slot"})
 
+    def show_all(self) -> None:
+        """Let views show all that is kept, and pages have it that have dropped what stood on them."""
+        with self.lock:
+            self.first = 0
+            for page in list(self._pages):
+                self._sync(page, None, with_earlier=True)
+
     def begin_anew(self) -> None:
         """What was sent to is gone: nobody is there until there is something else to send to."""
         with self.lock:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.chats import PREPARE, Source, chat, code, said, value
+from tests.browser.chats import PREPARE, Source, chat, code, make, said, value
 from tests.browser.conftest import Notebook
 
 APPS = pytest.mark.parametrize("app", ["lab", "notebook"])
@@ -539,3 +539,28 @@ def test_axe_finds_no_fault_in_what_is_live(open_notebook):
         for cell in (turn, asked, approval, box):
             assert notebook.axe(notebook.cell(cell).locator(".jp-agents-Slot").last) == [], f"in the theme {theme}"
         notebook.screenshot(f"live-{theme}")
+
+
+# -- A cell that is run again ------------------------------------------------------------------------------------
+
+
+@APPS
+def test_chat_in_the_background_is_shown_again_when_its_cell_is_run_again(open_notebook, app):
+    begin_chat = "chat = Chat(user, bot, message='Hello').start()"
+    notebook = open_notebook(PREPARE, app=app)
+    notebook.run_cell(0)
+    notebook.add_and_run(make("Who are you?", "Fine.", mode="ALWAYS"))
+    cell = notebook.add_and_run(begin_chat)
+    field(notebook).wait_for(timeout=SLOW)
+
+    notebook.run_cell(cell)
+    field(notebook).wait_for(timeout=SLOW)
+    expect(notebook.cell(cell)).to_contain_text("It is shown here again", timeout=SLOW)
+    expect(notebook.cell(cell)).to_contain_text("Who are you?", timeout=SLOW)
+    reply(notebook, "I am Ada")
+    expect(notebook.cell(cell)).to_contain_text("Fine.", timeout=SLOW)
+    reply(notebook, "exit")
+
+    expect(field(notebook)).to_have_count(0, timeout=SLOW)
+    assert said(notebook, "chat.result") == ["Hello", "Who are you?", "I am Ada", "Fine."]
+    expect(notebook.cell(cell)).to_contain_text("I am Ada")
