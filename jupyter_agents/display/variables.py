@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from jupyter_agents.executors.outputs import plain, shorten
@@ -17,16 +17,27 @@ _OF_IPYTHON = frozenset({"In", "Out", "exit", "quit", "open", "get_ipython"})
 def names_like(prefix: str, namespace: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The user's variables whose names begin so, each with what kind of thing it is; at most 50, in order of name.
 
+    Data come before functions and classes of the notebook's own; what was imported is left out.
+
     >>> names_like("d", {"data": [1, 2], "_d": 0, "e": 1})
     [('data', 'list of 2')]
     """
     wanted = prefix.lower()
-    found = sorted(name for name in list(namespace) if name.lower().startswith(wanted) and _is_of_user(name, namespace))
+    found = [name for name in list(namespace) if name.lower().startswith(wanted) and _is_of_user(name, namespace)]
+    found.sort(key=lambda name: (_is_defined(namespace.get(name)), name))
     return [(name, kind_of(namespace[name])) for name in islice(found, _MOST_NAMES) if name in namespace]
 
 
 def _is_of_user(name: str, namespace: Mapping[str, Any]) -> bool:
-    return not name.startswith("_") and name not in _OF_IPYTHON and not isinstance(namespace.get(name), ModuleType)
+    value = namespace.get(name)
+    if name.startswith("_") or name in _OF_IPYTHON or isinstance(value, ModuleType):
+        return False
+    return not _is_defined(value) or getattr(value, "__module__", None) == "__main__"
+
+
+def _is_defined(value: Any) -> bool:
+    """Whether it is a function or a class, and no data."""
+    return isinstance(value, type | FunctionType | BuiltinFunctionType)
 
 
 def kind_of(value: Any) -> str:

@@ -79,10 +79,15 @@ def functions_in(namespace: Mapping[str, Any], hidden: Mapping[str, Any]) -> lis
     found = [
         _function_facts(name, value)
         for name, value in users_variables(namespace, hidden)
-        if issubclass(type(value), _FUNCTIONS) and name.isidentifier()
+        if issubclass(type(value), _FUNCTIONS) and name.isidentifier() and not _is_of_package(value)
     ]
     found.sort(key=lambda one: (not one["is_own"], one["name"].casefold()))
     return found[:_MOST_FUNCTIONS]
+
+
+def _is_of_package(function: Any) -> bool:
+    """Whether it is one of this package's functions, which are for people: a model has no business with `undo`."""
+    return str(getattr(function, "__module__", "")).startswith("jupyter_agents.")
 
 
 def _function_facts(name: str, function: Any) -> FunctionFacts:
