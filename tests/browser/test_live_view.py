@@ -134,6 +134,56 @@ def test_reader_is_left_alone_when_scrolled_up(kernel, page):
     assert live.scrolled(".jp-Notebook")["top"] == 300
 
 
+def test_line_of_what_goes_on_stays_in_reach_when_code_shows_much_below_the_view(kernel, page):
+    live = kernel()
+    live.state(activity={"kind": "code", "agent": "user", "what": "python", "elapsed": 3, "remaining": None})
+    stop = page.get_by_role("button", name="Interrupt code")
+    stop.focus()
+
+    page.evaluate(_PRINT, 200)
+    settle(page)
+    page.eval_on_selector(".jp-Notebook", "node => node.scrollTop = 1000")
+    settle(page)
+
+    box = stop.bounding_box()
+    assert box is not None
+    assert 0 < box["y"] < 400 - box["height"]
+    assert page.evaluate("() => document.activeElement.textContent") == "Interrupt code"
+    page.keyboard.press("Enter")
+    assert len(live.sent("interrupt")) == 1
+
+
+_PRINT = """lines => {
+    const output = document.createElement('div');
+    output.className = 'jp-OutputArea-child';
+    output.append(...Array.from({length: lines}, (_, n) => {
+        const line = document.createElement('div');
+        line.textContent = `line ${n}`;
+        return line;
+    }));
+    document.querySelector('.jp-OutputArea').append(output);
+}"""
+
+
+def test_output_that_grows_in_the_view_keeps_to_its_place_and_its_end(kernel, page):
+    live = kernel()
+    live.state(items=[printed(1, "line\n")])
+
+    for _ in range(30):
+        live.patch({"op": "stream", "id": 1, "text": "line\n" * 10})
+    settle(page)
+
+    place = page.locator(".jp-agents-LiveOutput-place")
+    assert place.bounding_box()["height"] < 400
+    assert live.scrolled(".jp-agents-LiveOutput-place")["below"] <= 1
+    assert page.get_by_text("301 lines").is_visible()
+
+
+def printed(number: int, text: str) -> dict[str, Any]:
+    bundle = {"data": {"application/vnd.jupyter.stdout": text}, "metadata": {}}
+    return {"id": number, "kind": "output", "bundle": bundle}
+
+
 def test_page_does_not_scroll_when_the_output_is_swapped(kernel, page):
     live = kernel()
     live.state(live=LIVE)

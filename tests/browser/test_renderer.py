@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Request, expect
 
 from jupyter_agents.display.bundle import Transcript
 from jupyter_agents.events import Entry, MessageSent
-from jupyter_agents.executors.outputs import MESSAGE_MIME
+from jupyter_agents.executors.outputs import MESSAGE_MIME, error_bundle
 from jupyter_agents.messages import Message
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
@@ -133,6 +133,26 @@ def test_saved_message_is_drawn_by_the_extension(open_notebook, app):
     expect(drawn.locator("strong", has_text="meant")).to_be_visible()
     expect(drawn.locator("mjx-container")).to_be_visible()
     notebook.screenshots(f"saved-message-{app}")
+
+
+@APPS
+def test_traceback_keeps_its_columns_and_scrolls_within_its_place(open_notebook, page, app):
+    lines = [
+        "KeyError" + " " * 40 + "Traceback (most recent call last)",
+        "----> 1 " + "table_of_stations." * 30,
+        "KeyError",
+    ]
+    error = error_bundle({"ename": "KeyError", "evalue": "", "traceback": lines})
+
+    notebook = open_notebook(saved(message("before"), error), app=app)
+    shown = notebook.cell(0).locator("pre.jp-agents-Traceback-text")
+    expect(shown).to_be_visible()
+
+    assert shown.inner_text() == "\n".join(lines)
+    assert shown.evaluate("node => getComputedStyle(node).whiteSpace") == "pre"
+    assert shown.evaluate("node => [node.scrollWidth > node.clientWidth, node.tabIndex]") == [True, 0]
+    assert "mono" in shown.evaluate("node => getComputedStyle(node).fontFamily").lower()
+    assert notebook.axe(".jp-Cell-outputArea") == []
 
 
 def test_saved_message_has_no_fault_when_axe_looks(open_notebook):

@@ -217,7 +217,16 @@ test('what is known of the code is told', async () => {
 
   const terms = [...prompt.node.querySelectorAll('dt, dd')].map(node => node.textContent);
 
-  expect(terms).toEqual(['notes', 'writes files', 'reads', 'df, x', 'sets', 'total', 'deletes', 'tmp']);
+  expect(terms).toEqual([
+    'what it does',
+    'writes files',
+    'deletes',
+    'tmp',
+    'reads',
+    'df, x',
+    'sets',
+    'total'
+  ]);
   expect(prompt.node.textContent).toContain('written by as⟨U+202E⟩sistant · runs for user_proxy');
   expect(prompt.node.textContent).toContain('2 lines, 36 characters');
 });

@@ -257,3 +257,60 @@ test('the keys of the notebook are not pressed when somebody types', () => {
 
   expect(heard).not.toHaveBeenCalled();
 });
+
+/** A page on which somebody has asked for an agent whose variable holds another one. */
+async function askedToReplace(): Promise<{ page: Page; asks: () => Promise<void> }> {
+  const page = new Page();
+  page.check({ variables: { a: 'writer' } });
+  page.press('Create writer');
+  const create = page.sent.find(one => one.t === 'create');
+  const replaced = [{ variable: 'writer', name: 'old', class_name: 'AssistantAgent', talks: 0 }];
+  const asks = async (): Promise<void> => {
+    page.hear({ t: 'asks', to: page.id, ask: create?.t === 'create' ? create.ask : 0, replaced });
+    await jest.advanceTimersByTimeAsync(0);
+  };
+  return { page, asks };
+}
+
+test('the question whether to replace goes when something is edited', async () => {
+  const { page, asks } = await askedToReplace();
+  await asks();
+  const before = document.querySelectorAll('[role=alertdialog]').length;
+
+  page.type('Name', 'author');
+
+  expect([before, document.querySelectorAll('[role=alertdialog]').length]).toEqual([1, 0]);
+});
+
+test('the question whether to replace is not asked of what is typed no more', async () => {
+  const { page, asks } = await askedToReplace();
+  page.type('Name', 'author');
+
+  await asks();
+
+  expect(document.querySelector('[role=alertdialog]')).toBeNull();
+});
+
+test('a variable that holds an agent already is told of before anything is pressed', () => {
+  const page = new Page();
+  const facts = { variable: 'writer', name: 'writer', class_name: 'AssistantAgent', why: '' };
+  page.hear({ t: 'place', place: { agents: [facts], functions: [], models: [], default_model: '' } });
+
+  page.check({ variables: { a: 'writer' } });
+  const told = document.body.textContent;
+  page.type('Name', 'author');
+  page.check({ variables: { a: 'author' } });
+
+  expect(told).toContain('writer holds an agent already (AssistantAgent): it would be replaced.');
+  expect(document.body.textContent).not.toContain('holds an agent already');
+});
+
+test('an agent that is added has no name of one of the notebook', () => {
+  const page = new Page();
+  const facts = { variable: 'user', name: 'user', class_name: 'UserProxyAgent', why: '' };
+  page.hear({ t: 'place', place: { agents: [facts], functions: [], models: [], default_model: '' } });
+
+  page.press('Add an agent');
+
+  expect(page.typed().map(one => one.name)).toEqual(['writer', 'user_2']);
+});

@@ -217,3 +217,26 @@ test('axe finds nothing, with the list open', async () => {
 
   expect(violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
 });
+
+test('a variable that is typed in full is attached, and the name of an agent is not', async () => {
+  const box = open(false, ['assistant', 'total']);
+  await write('What is in @df? Ask @total.');
+  press(box, 'Enter');
+  await settle(10);
+  press(box, 'Enter');
+  await settle();
+
+  expect(said).toEqual([['assistant', 'What is in @df? Ask @total.', ['df']]]);
+});
+
+test('Escape leaves the box the second time when something stands in it', async () => {
+  const box = open();
+  const heard: boolean[] = [];
+  document.body.addEventListener('keydown', event => heard.push(event.defaultPrevented), { once: false });
+  await write('half');
+
+  press(box, 'Escape');
+  press(box, 'Escape');
+
+  expect(heard).toEqual([false]);
+});

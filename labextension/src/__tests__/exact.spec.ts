@@ -128,3 +128,13 @@ test('the time for a text grows as the text does', () => {
 
   expect(time(20_000)).toBeLessThan(100 * Math.max(time(2000), 10));
 }, 30_000);
+
+test.each([
+  ['x = 1\n\n\n', 1],
+  ['a\n\nb\r\n\r\n', 3],
+  ['\n\n', 1],
+  ['a\n  \n', 2]
+])('empty lines at the end of %j are none', (code, count) => {
+  expect(countLines(code)).toBe(count);
+  expect(lines(code)).toHaveLength(count);
+});

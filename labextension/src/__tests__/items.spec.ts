@@ -1,6 +1,7 @@
 import { Items } from '../view/items';
 import { drawMessage } from '../view/messageView';
 import { MESSAGE_MIME, type IItem } from '../view/protocol';
+import { areStanding } from '../view/standing';
 import { stream } from './wire';
 
 function said(id: number, text: string, chat = 0): IItem {
@@ -56,4 +57,17 @@ test('what the view itself has drawn stays when the state comes anew', () => {
 
   expect(items.node.firstChild).toBe(before);
   expect(shown(items)).toEqual(['two']);
+});
+
+test.each([
+  ['the one before stands above', [said(0, 'one')], [said(1, 'two')], 1, true],
+  ['one before that is missing', [said(0, 'one')], [said(2, 'three')], 2, false],
+  ['another chat stands above', [said(0, 'one', 1)], [said(1, 'two')], 1, false],
+  ['nothing is shown, and as many stand above', [said(0, 'one')], [], 1, true],
+  ['nothing is shown, and fewer stand above', [said(0, 'one')], [], 2, false],
+  ['nothing stands above', [], [said(1, 'two')], 1, false]
+])('it is known of earlier ones whether they stand above: %s', (_, above, shown, count, expected) => {
+  const items = below(...above);
+
+  expect(areStanding(count, shown, items.node)).toBe(expected);
 });

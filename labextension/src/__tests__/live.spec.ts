@@ -427,3 +427,60 @@ describe('a chat box', () => {
     expect(root.classList).toContain('jp-agents-mod-chatBox');
   });
 });
+
+describe('the line of what goes on', () => {
+  function area(): { outputs: HTMLElement; wire: Wire; root: HTMLElement; view: LiveView } {
+    const outputs = document.createElement('div');
+    outputs.className = 'jp-OutputArea';
+    document.body.append(outputs);
+    const found = opened({ activity: activity('code', { elapsed: 1 }) });
+    const output = document.createElement('div');
+    output.append(found.root);
+    outputs.append(output);
+    found.wire.set({ activity: activity('code', { elapsed: 2 }) });
+    return { outputs, ...found };
+  }
+  function printed(): HTMLElement {
+    const output = document.createElement('div');
+    output.className = 'jp-OutputArea-child';
+    return output;
+  }
+  const bar = (): Element | null => document.querySelector('.jp-agents-LiveView-bar');
+
+  it('goes to the end of the outputs when what code shows follows the view, with the focus', async () => {
+    const { outputs, root, view } = area();
+    outputs.append(document.createElement('svg')); // no output: a sign of the page
+    await Promise.resolve();
+    const [isWithin, stop] = [root.contains(bar()), labelled(document.body, 'Interrupt code')];
+    stop.focus();
+
+    outputs.append(printed());
+    await Promise.resolve();
+
+    expect([isWithin, bar() === outputs.lastElementChild]).toEqual([true, true]);
+    expect(document.activeElement).toBe(stop);
+    view.dispose();
+    expect(bar()).toBeNull();
+  });
+
+  it('goes back into the view when nothing follows it any more', async () => {
+    const { outputs, root } = area();
+    const last = printed();
+    outputs.append(last);
+    await Promise.resolve();
+
+    last.remove();
+    await Promise.resolve();
+
+    expect(root.contains(bar())).toBe(true);
+    expect(outputs.className).toBe('jp-OutputArea');
+  });
+
+  it('says at once that a person is waited for', () => {
+    const { wire, root } = opened({ activity: activity('model', { elapsed: 2 }) });
+
+    wire.set({ activity: activity('person') });
+
+    expect(root.querySelector('.jp-agents-Activity')?.textContent).toContain('waiting for you');
+  });
+});

@@ -1,6 +1,7 @@
 import type { IHost } from '../view/host';
-import { asTerminal, LiveOutput } from '../view/liveOutput';
-import type { IBundle } from '../view/protocol';
+import { LiveOutput } from '../view/liveOutput';
+import { asTerminal } from '../view/terminal';
+import { MESSAGE_MIME, type IBundle } from '../view/protocol';
 
 const STDOUT = 'application/vnd.jupyter.stdout';
 
@@ -70,4 +71,22 @@ it('shows markup as text where the page cannot draw outputs', () => {
 
   expect(output.node.textContent).toBe('<img src=x onerror=1>');
   expect(output.node.querySelector('img, b')).toBeNull();
+});
+
+it('says how many lines there are when not all have a place', () => {
+  const output = new LiveOutput(bundle({ [STDOUT]: 'line\n'.repeat(20) }), {});
+  const size = output.node.querySelector('.jp-agents-LiveOutput-size') as HTMLElement;
+  const before = size.hidden;
+
+  output.update(bundle({ [STDOUT]: 'line\n'.repeat(300) }));
+
+  expect([before, size.hidden, size.textContent]).toEqual([true, false, '300 lines']);
+});
+
+it('sets a traceback', () => {
+  const error = { schema: 1, kind: 'error', traceback: ['  a', 'b'] };
+
+  const { node } = new LiveOutput(bundle({ [MESSAGE_MIME]: error, 'text/plain': 'x' }), {});
+
+  expect(node.querySelector('.jp-agents-Traceback pre')?.textContent).toBe('  a\nb');
 });

@@ -155,11 +155,95 @@ test.each([
 });
 
 test.each([
-  [{ finish_reason: 'length' }, 'Cut off at the token limit; nothing in it was run'],
-  [{ finish_reason: 'content_filter' }, 'Stopped by the content filter; nothing in it was run'],
-  [{ kind: 'failure' }, 'Interrupted before its end; nothing in it was run']
-])('says so when it is not whole: %j', (found, remark) => {
-  expect(words(drawn({ text: 'half', ...found }).querySelector('.jp-agents-Remark'))).toBe(remark);
+  [{ finish_reason: 'length' }, 'Cut off at the token limit'],
+  [{ finish_reason: 'content_filter' }, 'Stopped by the content filter'],
+  [{ kind: 'failure' }, 'Interrupted before its end']
+])('says so when it is not whole, and of code that it was not run: %j', (found, remark) => {
+  const [said, code] = ['half', 'half\n\n```python\nx = 1'].map(text => drawn({ text, ...found }));
+
+  expect(words(said?.querySelector('.jp-agents-Remark'))).toBe(remark);
+  expect(words(code?.querySelector('.jp-agents-Remark'))).toBe(`${remark}; nothing in it was run`);
+});
+
+test('a message that was saved half-way leaves it to its place to say so', () => {
+  const node = drawn({ kind: 'failure', text: 'half', live: { model_id: 'm' } });
+
+  expect(node.querySelector('.jp-agents-Remark')).toBeNull();
+});
+
+// -- Tracebacks ------------------------------------------------------------------------------------------------
+
+const TRACEBACK = [
+  '----\nKeyError   Traceback (most recent call last)',
+  '----> 1 df["x"]',
+  '',
+  "KeyError: 'x'"
+];
+
+test('a traceback keeps its lines and its columns', () => {
+  const node = drawn({ kind: 'error', ename: 'KeyError', evalue: "'x'", traceback: TRACEBACK });
+
+  expect(node.querySelector('pre')?.textContent).toBe(TRACEBACK.join('\n'));
+  expect(node.querySelector('.jp-agents-Note, details')).toBeNull();
+});
+
+test('the colours of a terminal in a traceback are left out', () => {
+  const node = drawn({ kind: 'error', traceback: ['\x1b[31mKeyError\x1b[0m'] });
+
+  expect(node.textContent).toBe('KeyError');
+});
+
+test('a long traceback is folded, and says what it ends with and how long it is', () => {
+  const lines = [...Array.from({ length: 60 }, (_, n) => `line ${n}`), 'ValueError: no'];
+
+  const node = drawn({ kind: 'error', traceback: lines });
+
+  expect(words(node.querySelector('summary'))).toBe(`ValueError: no${lines.join('\n').length} characters`);
+  expect(node.querySelector('details pre')?.textContent).toBe(lines.join('\n'));
+});
+
+test('an error without a traceback shows its text', () => {
+  const one = bundle({ kind: 'error' }, {}, { 'text/plain': 'ValueError: no' });
+
+  expect(drawMessage(one, {}).querySelector('pre')?.textContent).toBe('ValueError: no');
+});
+
+test('a traceback among joined messages is set too', () => {
+  const node = drawn({ kind: 'messages', items: [{ kind: 'error', traceback: TRACEBACK }] });
+
+  expect(node.querySelector('.jp-agents-Traceback pre')?.textContent).toBe(TRACEBACK.join('\n'));
+});
+
+test('what code has printed among joined messages is folded when it is long', () => {
+  const text = 'line\n'.repeat(100);
+  const items = [text, 'line\n'].map(printed => ({
+    kind: 'output',
+    data: { 'application/vnd.jupyter.stdout': printed, 'text/plain': printed }
+  }));
+
+  const node = drawn({ kind: 'messages', items });
+
+  expect(node.querySelectorAll('details')).toHaveLength(1);
+  expect(words(node.querySelector('.jp-agents-Fold-size'))).toBe('500 characters');
+});
+
+// -- What is not said, and how it is said ----------------------------------------------------------------------
+
+test('an empty reply says that it is one', () => {
+  expect(words(drawn({ text: ' ' }).querySelector('.jp-agents-Message-body'))).toBe('empty reply');
+  expect(
+    drawn({ text: '', calls: [{ name: 'f', arguments: '{}' }] }).querySelector('.jp-agents-Empty')
+  ).toBeNull();
+});
+
+test.each([
+  ['human', true],
+  ['model', false]
+])('the lines of a text by a %s are kept: %p', (origin, isKept) => {
+  const text = drawn({ text: 'one\ntwo', origin }).querySelector('.jp-agents-Markdown');
+
+  expect(text?.classList.contains('jp-agents-mod-lines')).toBe(isKept);
+  expect(text?.querySelector('p')?.textContent).toBe('one\ntwo');
 });
 
 test('offers the code for a cell when there is Python and the page can', () => {

@@ -199,6 +199,19 @@ describe('a text prompt', () => {
     expect(field(prompt.node).value).toBe('');
   });
 
+  test('Escape leaves a field in which something stands the second time only', () => {
+    ask();
+    type(field(prompt.node), 'half a thou');
+
+    const left = ['Escape', 'g', 'Escape', 'Escape'].map(key => {
+      press(field(prompt.node), key);
+      return kernel.left;
+    });
+
+    expect(left).toEqual([0, 0, 0, 1]);
+    expect(spoken()).toContain('Escape once more leaves the field');
+  });
+
   test('keys do not reach the notebook, and Escape leaves', () => {
     const heard: string[] = [];
     const listener = (event: KeyboardEvent): unknown => heard.push(event.key);
@@ -316,6 +329,83 @@ describe('attached variables', () => {
     expect(prompt.node.querySelector('pre')?.textContent).toBe('Look at `total`  + total');
     press(field(prompt.node), 'Enter');
     expect(kernel.answers).toEqual([{ action: 'reply', text: 'Look at `total` ', attached: ['total'] }]);
+  });
+
+  test('a name that is typed in full is attached, as if it were chosen', async () => {
+    ask();
+    type(field(prompt.node), 'look at @df, ');
+    await settle();
+    const chips = [...prompt.node.querySelectorAll('.jp-agents-Attached-name code')].map(
+      node => node.textContent
+    );
+    await settle(10);
+
+    press(field(prompt.node), 'Enter');
+    await settle();
+
+    expect(chips).toEqual(['df']);
+    expect(kernel.answers).toEqual([{ action: 'reply', text: 'look at @df, ', attached: ['df'] }]);
+  });
+
+  test('a name at the end is attached when it is sent, and on show first', async () => {
+    ask();
+    type(field(prompt.node), 'what is @total');
+    await settle();
+    press(field(prompt.node), 'Escape');
+
+    press(field(prompt.node), 'Enter');
+    await settle(10);
+    const before = kernel.answers.length;
+    press(field(prompt.node), 'Enter');
+    await settle();
+
+    expect(before).toBe(0);
+    expect(kernel.answers).toEqual([{ action: 'reply', text: 'what is @total', attached: ['total'] }]);
+  });
+
+  test.each(['write to @nobody', 'me@df.org', '@df.shape is it'])('%j stays text', async text => {
+    ask();
+    type(field(prompt.node), text);
+    await settle();
+    press(field(prompt.node), 'Escape');
+
+    press(field(prompt.node), 'Enter');
+    await settle(10);
+
+    expect(kernel.answers).toEqual([{ action: 'reply', text }]);
+  });
+
+  test('what was attached as it was typed goes with the word, and stays away when it is removed', async () => {
+    ask();
+    const names = (): number => prompt.node.querySelectorAll('.jp-agents-Attached-name').length;
+    type(field(prompt.node), '@df is it');
+    await settle();
+    const attached = names();
+    type(field(prompt.node), '@d is it');
+    await settle();
+    const gone = names();
+    type(field(prompt.node), '@df is it');
+    await settle();
+    prompt.node.querySelector<HTMLButtonElement>('.jp-agents-mod-remove')?.click();
+    type(field(prompt.node), '@df is it!');
+    await settle();
+
+    expect([attached, gone, names()]).toEqual([1, 0, 0]);
+  });
+
+  test('a name that a busy kernel does not know goes as text when it is sent again', async () => {
+    kernel.isSilent = true;
+    ask();
+    type(field(prompt.node), 'look at @df');
+
+    press(field(prompt.node), 'Enter');
+    await settle(2000);
+    const [before, said] = [kernel.answers.length, spoken()];
+    press(field(prompt.node), 'Enter');
+
+    expect(before).toBe(0);
+    expect(said).toContain('The kernel is busy');
+    expect(kernel.answers).toEqual([{ action: 'reply', text: 'look at @df' }]);
   });
 
   test('nothing is sent before the values are there, nor for ever waited for', async () => {

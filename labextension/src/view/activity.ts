@@ -92,7 +92,8 @@ export class ActivityLine {
     const isSame = isAlike(activity, this.#shown);
     this.#next = activity;
     this.#forgetDue();
-    const wait = isSame || !activity ? 0 : Math.max(0, WORTH_SHOWING - activity.elapsed);
+    const isAtOnce = isSame || activity?.kind === 'person'; // the question is seen: nothing else goes on any more
+    const wait = isAtOnce || !activity ? 0 : Math.max(0, WORTH_SHOWING - activity.elapsed);
     const watch = new Stopwatch(activity?.elapsed ?? 0);
     const isBrief = !activity && this.#shown !== null;
     if (wait === 0 && !isBrief) {

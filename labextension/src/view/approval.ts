@@ -50,6 +50,15 @@ export class ApprovalPrompt implements IPrompt {
     }
   }
 
+  /** An edited text, or a reason. Neither fits another question. */
+  get draft(): string {
+    return this.mode === 'edit' && !this.editor?.isEdited ? '' : this.card.written;
+  }
+
+  offerDismissal(dismiss: () => void): void {
+    this.card.offerDismissal(dismiss);
+  }
+
   closed(by: 'me' | 'other' | 'nobody'): void {
     clearTimeout(this.guard);
     this.card.closed(by);

@@ -3,6 +3,7 @@
 import type { Look } from './card';
 import { Completer, type IOption } from './complete';
 import { button, h } from './dom';
+import { Mentions, mentionsIn } from './mentions';
 import { Preview } from './preview';
 import { translations } from './strings';
 
@@ -14,6 +15,8 @@ export interface IAttachmentWires {
   /** Give the focus to the field. */
   focus(): void;
   changed(): void;
+  /** Whether a name that is mentioned is no variable's, whatever the kernel knows. */
+  isTaken?(name: string): boolean;
 }
 
 export class Attachments {
@@ -25,7 +28,7 @@ export class Attachments {
   constructor(private readonly wires: IAttachmentWires) {
     const trans = translations();
     this.chips.setAttribute('aria-label', trans.__('Attached variables'));
-    this.attach = button(trans.__('Attach a variable'), () => this.toggle(), 'jp-agents-mod-quiet');
+    this.attach = button(trans.__('Attach a variable'), () => this.toggle());
     this.attach.setAttribute('aria-expanded', 'false');
     this.preview = new Preview(wires.look, () => ({ text: wires.text(), attached: this.names }));
     this.completer = new Completer(this.input, {
@@ -35,6 +38,7 @@ export class Attachments {
       choose: option => this.pick(option),
       announce: wires.announce
     });
+    this.mentions = new Mentions(wires.look);
     this.picker = this.drawPicker();
   }
 
@@ -51,6 +55,56 @@ export class Attachments {
     void this.preview.show();
   }
 
+  /** Something was written: names that stand there in full, with something after them, are attached. */
+  written(): void {
+    this.preview.refreshSoon();
+    const text = this.wires.text();
+    this.drop(text);
+    const names = this.mentioned(text.replace(/@[^\s@]*$/, '')); // the last one may still grow
+    if (names.length > 0) {
+      void this.mentions.learn(names).then(() => this.attachMentioned(names));
+    }
+  }
+
+  /** Whether it is known of all names in the text what they are. */
+  get isSettled(): boolean {
+    return this.mentions.unknown(this.mentioned(this.wires.text())).length === 0;
+  }
+
+  /** See what all names in the text are, also the last one; those of which the kernel does not say it stay text. */
+  async settle(): Promise<'known' | 'silent'> {
+    const names = this.mentioned(this.wires.text());
+    const isAnswered = await this.mentions.learn(names);
+    this.mentions.unknown(names).forEach(name => this.mentions.leave(name));
+    this.attachMentioned(names);
+    return isAnswered ? 'known' : 'silent';
+  }
+
+  private mentioned(text: string): readonly string[] {
+    return mentionsIn(text).filter(name => !this.wires.isTaken?.(name));
+  }
+
+  private attachMentioned(names: readonly string[]): void {
+    const still = this.mentioned(this.wires.text());
+    for (const name of names.filter(one => this.mentions.isVariable(one) && still.includes(one))) {
+      if (!this.attached.includes(name)) {
+        this.typed.add(name);
+        this.add(name);
+      }
+    }
+  }
+
+  /** What was attached because it stood in the text goes with it. */
+  private drop(text: string): void {
+    const still = this.mentioned(text);
+    const gone = [...this.typed].filter(name => !still.includes(name));
+    gone.forEach(name => this.typed.delete(name));
+    if (gone.length > 0) {
+      this.attached = this.attached.filter(name => !gone.includes(name));
+      this.draw();
+    }
+  }
+
   /** Whether it can be sent; when values in it have not been on show, they are shown instead. */
   isReady(): boolean {
     if (this.preview.hasShown(this.attached)) {
@@ -62,6 +116,8 @@ export class Attachments {
 
   clear(): void {
     this.attached = [];
+    this.typed.clear();
+    this.mentions.forget();
     this.draw();
     this.preview.forget();
   }
@@ -111,6 +167,8 @@ export class Attachments {
   private remove(name: string): void {
     const at = this.attached.indexOf(name);
     this.attached = this.attached.filter(other => other !== name);
+    this.typed.delete(name);
+    this.mentions.leave(name);
     this.draw();
     this.preview.refreshSoon();
     this.wires.announce(translations().__('%1 is not attached any more', name));
@@ -144,6 +202,9 @@ export class Attachments {
   });
   private readonly completer: Completer;
   private attached: readonly string[] = [];
+  /** Those of the attached that are so because they stand in the text. */
+  private readonly typed = new Set<string>();
+  private readonly mentions: Mentions;
 }
 
 /** Variables of the user whose names begin with `word`. */

@@ -35,6 +35,9 @@ export class BuilderView implements IBuilderListener {
   private _current = '';
   private _checked: IChecked | null = null;
   private _count = 0;
+  private _place: IPlace | null = null;
+  /** The variables of the agents that this form has made: to make those again surprises nobody. */
+  private readonly _made = new Set<string>();
 
   constructor(wire: IBuilderWire, host: IHost) {
     const { __ } = translations();
@@ -97,8 +100,12 @@ export class BuilderView implements IBuilderListener {
   }
 
   placed(place: IPlace): void {
+    this._place = place;
     this._form?.setPlace(place);
     this._list.setAgents(place.agents);
+    if (this._draft) {
+      this._say();
+    }
   }
 
   checked(answer: IChecked): void {
@@ -148,9 +155,21 @@ export class BuilderView implements IBuilderListener {
     if (draft) {
       this._form?.show(draft);
       this._form?.showVariable(answer?.variables[draft.id] ?? '');
-      this._form?.say((answer?.problems ?? []).filter(one => one.draft === draft.id));
+      const variable = answer?.variables[draft.id] ?? '';
+      const problems = (answer?.problems ?? []).filter(one => one.draft === draft.id);
+      this._form?.say([...problems, ...this._taken(draft, variable)]);
     }
     this._code.show(this._drafts, this._current, answer);
+  }
+
+  /** That an agent of the notebook has this variable already, before anybody asks for leave to replace it. */
+  private _taken(draft: IDraft, variable: string): readonly IProblem[] {
+    const { __ } = translations();
+    const isOwn = draft.basis !== '' || this._made.has(variable);
+    const agent = isOwn ? undefined : this._place?.agents.find(one => one.variable === variable);
+    const text =
+      agent && __('%1 holds an agent already (%2): it would be replaced.', variable, agent.class_name);
+    return text ? [{ draft: draft.id, field: 'variable', text, is_note: true }] : [];
   }
 
   private _pick(id: string): void {
@@ -163,12 +182,14 @@ export class BuilderView implements IBuilderListener {
   private _change(values: Partial<IDraft>): void {
     this._drafts = this._drafts.map(one => (one.id === this._current ? { ...one, ...values } : one));
     this._code.say('', 'note');
+    this._code.forgetQuestion();
     this._say();
     this._connection.changed(this._drafts);
   }
 
   private _set(drafts: readonly IDraft[], current: string): void {
     this._drafts = drafts;
+    this._code.forgetQuestion();
     this._pick(current);
     this._connection.changed(drafts);
   }
@@ -245,7 +266,11 @@ export class BuilderView implements IBuilderListener {
 
   private async _create(which: string | null, replace: readonly string[]): Promise<void> {
     const { __, _n } = translations();
-    const answer = await this._connection.ask<ICreate>({ t: 'create', drafts: this._drafts, which, replace });
+    const drafts = this._drafts;
+    const answer = await this._connection.ask<ICreate>({ t: 'create', drafts, which, replace });
+    if (answer.t === 'asks' && drafts !== this._drafts) {
+      return; // it asks about what is typed no more
+    }
     if (answer.t === 'asks') {
       this._code.askToReplace(
         answer.replaced,
@@ -255,6 +280,7 @@ export class BuilderView implements IBuilderListener {
       this._code.say(answer.why, 'error');
     } else if (answer.t === 'created' && answer.variables.length) {
       const names = answer.variables.join(', ');
+      answer.variables.forEach(variable => this._made.add(variable));
       this._code.say(
         _n(
           'Created %2. It is in the notebook now.',
@@ -280,6 +306,7 @@ export class BuilderView implements IBuilderListener {
   /** A name that no other agent of this form has. */
   private _free(name: string): string {
     const taken = new Set(this._drafts.map(one => one.name));
+    this._place?.agents.forEach(one => taken.add(one.name).add(one.variable));
     let [found, n] = [name, 2];
     for (; taken.has(found); n += 1) {
       found = `${name.replace(/_\d+$/, '')}_${n}`;

@@ -76,6 +76,11 @@ export class BuilderCode {
     this._said.className = `jp-agents-Builder-said jp-agents-mod-${outcome}`;
   }
 
+  /** What was asked about is not what is typed any more. */
+  forgetQuestion(): void {
+    this._question.replaceChildren();
+  }
+
   /** Ask before agents are replaced; the one that is safe has the focus. */
   askToReplace(replaced: readonly IReplaced[], replace: (variables: readonly string[]) => void): void {
     const { __ } = translations();

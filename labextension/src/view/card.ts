@@ -1,6 +1,7 @@
 /** What all questions to a person have in common: a frame with a title, a countdown, and one answer that is given once. */
 
 import { Countdown } from './countdown';
+import { Departure } from './departure';
 import { h } from './dom';
 import { freshId } from './ids';
 import type { IAnswer, IName, IQuestion } from './protocol';
@@ -33,6 +34,12 @@ export interface IPrompt {
   update(question: IQuestion): void;
   /** It has been answered by this page or another one, or nobody needs to any more. */
   closed(by: 'me' | 'other' | 'nobody'): void;
+  /** What is written and has not been sent; `''` where nothing is. */
+  readonly draft: string;
+  /** Go on with what was written to a question that is closed. */
+  resume?(draft: string): void;
+  /** Once it is closed: a button to take away what is left of it. */
+  offerDismissal?(dismiss: () => void): void;
   focus(): void;
   dispose(): void;
 }
@@ -86,6 +93,12 @@ export class Card {
     if (!this.node.contains(document.activeElement)) {
       this.seenAt = performance.now();
     }
+  }
+
+  /** What is written in it, anywhere. */
+  get written(): string {
+    const fields = [...this.node.querySelectorAll('textarea')];
+    return fields.map(field => field.value).join('');
   }
 
   get isOpen(): boolean {
@@ -173,6 +186,14 @@ export class Card {
     fields.forEach(field => (field.hidden = field.hidden || field.value === ''));
   }
 
+  /** Offer to take away what is left of it. */
+  offerDismissal(dismiss: () => void): void {
+    const text = translations().__('What you had written stands above. ');
+    const away = h('button', { type: 'button', class: 'jp-agents-button' }, translations().__('Dismiss'));
+    away.addEventListener('click', dismiss);
+    this.status.append(' ', text, away);
+  }
+
   private offerAgain(answer: IAnswer, told: string): void {
     const trans = translations();
     const again = h('button', { type: 'button', class: 'jp-agents-button' }, trans.__('Send again'));
@@ -188,7 +209,7 @@ export class Card {
   /** The notebook's shortcuts must not see what is typed here. */
   private handleKey(event: KeyboardEvent): void {
     event.stopPropagation();
-    if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing) {
+    if (this.departure.leaves(event)) {
       event.preventDefault();
       this.wires.leave();
     }
@@ -199,6 +220,7 @@ export class Card {
   private readonly status = h('p', { class: 'jp-agents-Prompt-status', role: 'status' });
   private readonly spoken = h('span', { class: 'jp-agents-Prompt-spoken', role: 'status' });
   private readonly countdown = new Countdown(text => this.announce(text));
+  private readonly departure = new Departure(text => this.say(text));
   private state: 'open' | 'answered' | 'closed' = 'open';
   private seenAt = performance.now();
   private consequence = '';

@@ -46,6 +46,8 @@ export class ChoicePrompt implements IPrompt {
     }
   }
 
+  readonly draft = '';
+
   closed(by: 'me' | 'other' | 'nobody'): void {
     this.card.closed(by);
   }

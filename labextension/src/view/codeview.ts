@@ -92,20 +92,21 @@ function drawRemarks(remarks: readonly string[]): HTMLElement | false {
 function drawFacts(facts: ICodeFacts): HTMLElement | false {
   const trans = translations();
   const rows = [
-    ...drawFact(trans.__('notes'), facts.notes),
+    ...drawFact(trans.__('what it does'), facts.notes, 'jp-agents-mod-grave'),
+    ...drawFact(trans.__('deletes'), facts.deletes, 'jp-agents-mod-grave'),
     ...drawFact(trans.__('reads'), facts.reads),
-    ...drawFact(trans.__('sets'), facts.sets),
-    ...drawFact(trans.__('deletes'), facts.deletes)
+    ...drawFact(trans.__('sets'), facts.sets)
   ];
   return rows.length > 0 && h('dl', { class: 'jp-agents-Approval-facts' }, ...rows);
 }
 
-function drawFact(verb: string, names: readonly string[]): readonly HTMLElement[] {
+/** A row. What is `grave` has a sign and stronger words. */
+function drawFact(verb: string, names: readonly string[], grave = ''): readonly HTMLElement[] {
   if (names.length === 0) {
     return [];
   }
   const shown = names.slice(0, MOST_NAMES).map(visible).join(', ');
   const more = names.length - MOST_NAMES;
   const text = more > 0 ? translations().__('%1 and %2 more', shown, more) : shown;
-  return [h('dt', {}, verb), h('dd', {}, text)];
+  return [h('dt', { class: grave || null }, verb), h('dd', { class: grave || null }, text)];
 }

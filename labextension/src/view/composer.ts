@@ -3,12 +3,14 @@
 import { Attachments, searchVariables } from './attach';
 import type { Look } from './card';
 import { Completer, findMention, type IFragment, type IOption } from './complete';
+import { Departure } from './departure';
 import { button, h } from './dom';
 import { visible } from './exact';
 import { TextField } from './field';
 import type { IHost } from './host';
 import { freshId } from './ids';
 import type { IComposer } from './protocol';
+import { busyText } from './reply';
 import { translations } from './strings';
 
 export interface IComposerWires {
@@ -68,11 +70,24 @@ class Composer implements IComposerView {
       this.tell(this.busyText());
     } else if (to === '' || (text === '' && attached.length === 0)) {
       this.tell(trans.__('There is nothing to send yet.'));
+    } else if (!this.attachments.isSettled) {
+      void this.settle();
     } else if (!this.attachments.isReady()) {
       this.tell(trans.__('Look at what will be sent, then send it.'));
     } else {
       this.wires.say(to, text, attached);
       this.empty();
+    }
+  }
+
+  /** See what the names in the text are, then send it, or show what will be sent. */
+  private async settle(): Promise<void> {
+    const text = this.field.text;
+    const found = await this.attachments.settle();
+    if (found === 'silent') {
+      this.tell(busyText());
+    } else if (this.field.text === text) {
+      this.send();
     }
   }
 
@@ -103,7 +118,7 @@ class Composer implements IComposerView {
         role: 'group',
         'aria-label': translations().__('Write a message'),
         'data-lm-suppress-shortcuts': 'true',
-        onkeydown: (event: KeyboardEvent) => event.key !== 'Escape' && event.stopPropagation()
+        onkeydown: (event: KeyboardEvent) => this.handleKey(event)
       },
       this.field.node,
       this.completer.list,
@@ -121,6 +136,13 @@ class Composer implements IComposerView {
       attachments.preview.node,
       this.spoken
     );
+  }
+
+  /** Escape goes on to the view, which leaves to the notebook. */
+  private handleKey(event: KeyboardEvent): void {
+    if (!this.departure.leaves(event)) {
+      event.stopPropagation();
+    }
   }
 
   private createField(): TextField {
@@ -142,7 +164,8 @@ class Composer implements IComposerView {
       text: () => this.message.text,
       announce: text => this.announce(text),
       focus: () => this.focus(),
-      changed: () => this.enable()
+      changed: () => this.enable(),
+      isTaken: name => this.state.agents.includes(name)
     });
   }
 
@@ -187,7 +210,7 @@ class Composer implements IComposerView {
       this.announce(translations().__('to %1', named));
     }
     this.enable();
-    this.attachments.preview.refreshSoon();
+    this.attachments.written();
   }
 
   private drawAgents(): void {
@@ -221,6 +244,7 @@ class Composer implements IComposerView {
     id: freshId('status'),
     role: 'status'
   });
+  private readonly departure = new Departure(text => this.tell(text));
   private readonly spoken = h('span', { class: 'jp-agents-Prompt-spoken', role: 'status' });
   private readonly to = h('select', { class: 'jp-agents-Composer-agents', onchange: () => this.focus() });
   private readonly submit = button(translations().__('Send'), () => this.send(), 'jp-agents-mod-accept');

@@ -56,6 +56,18 @@ export class Connection implements IReader {
     this.#feed = feed;
   }
 
+  /** Keep what was written for the next question to this seat. */
+  keepDraft(seat: string, draft: string): void {
+    this.#feed.drafts.set(seat, draft);
+  }
+
+  /** What was kept for this seat; it is kept no more. */
+  takeDraft(seat: string): string {
+    const draft = this.#feed.drafts.get(seat) ?? '';
+    this.#feed.drafts.delete(seat);
+    return draft;
+  }
+
   get state(): IState {
     return this.#feed.stateOf(this);
   }

@@ -50,6 +50,10 @@ export class Controls {
     this.#interrupt.show(activity?.kind === 'code');
   }
 
+  get isEmpty(): boolean {
+    return this.#stop.node.hidden && this.#interrupt.node.hidden;
+  }
+
   dispose(): void {
     this.#stop.show(false);
     this.#interrupt.show(false);

@@ -26,7 +26,8 @@ export function drawExact(code: string, language: string): HTMLElement {
 
 /** How many lines `code` has, as they are numbered. */
 export function countLines(code: string): number {
-  return (code.match(/\n|\r(?!\n)/g)?.length ?? 0) + (/[\n\r]$/.test(code) ? 0 : 1);
+  const lines = code.replace(/(?:\r?\n)+$/, '');
+  return (lines.match(/\n|\r(?!\n)/g)?.length ?? 0) + (/\r$/.test(lines) ? 0 : 1);
 }
 
 class ExactText {
@@ -43,8 +44,14 @@ class ExactText {
       this.at = match.index + match[0].length;
     }
     this.write(code.length);
-    if (this.line.childNodes.length === 0 && this.node.childNodes.length > 1) {
-      this.line.remove(); // what ends with a line break has no line after it
+    this.trim();
+  }
+
+  /** What ends with line breaks has no lines after them: nothing stands there, and nothing runs. */
+  private trim(): void {
+    const isEmpty = (line: Element | null): boolean => /^\n?$/.test(line?.textContent ?? 'x');
+    while (this.node.childElementCount > 1 && isEmpty(this.node.lastElementChild)) {
+      this.node.lastElementChild?.remove();
     }
   }
 

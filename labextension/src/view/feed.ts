@@ -88,6 +88,8 @@ export class Feed {
   readonly #readers = new Map<IReader, number>();
   /** Those that have been given nothing yet: they are drawn in this moment, and stand on the page in the next. */
   readonly #arriving = new Set<IReader>();
+  /** What was written in answer to questions that others closed, by seat: in memory only, for the next question. */
+  readonly drafts = new Map<string, string>();
   #state = NOTHING;
   /** How many of the items are before the slot that is live; `null` where every view shows all. */
   #slot: number | null = null;

@@ -6,6 +6,7 @@ import { parser } from '@lezer/python';
 
 import { copyButton } from './copying';
 import { h } from './dom';
+import { scrollWithKeys } from './sideways';
 import { translations } from './strings';
 
 const PYTHON = /^(?:python[23]?|py[23]?|ipython[23]?|pycon)$/i;
@@ -175,12 +176,9 @@ export class CodeBlock {
   constructor() {
     const copy = copyButton(translations().__('Copy code'), () => this._code.text);
     const bar = h('div', { class: 'jp-agents-Code-bar' }, this._label, copy);
-    this.node = h(
-      'div',
-      { class: 'jp-agents-Code' },
-      bar,
-      h('pre', { class: 'jp-agents-Code-text' }, this._code.node)
-    );
+    const text = h('pre', { class: 'jp-agents-Code-text' }, this._code.node);
+    this.node = h('div', { class: 'jp-agents-Code' }, bar, text);
+    scrollWithKeys(text, translations().__('Code'));
   }
 
   /** `label` stands above the code; by default its language. */

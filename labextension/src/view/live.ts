@@ -6,6 +6,7 @@ import { grouped } from './clock';
 import { createComposer, type IComposerView } from './composer';
 import type { ClosedBy, Connection, IListener } from './connection';
 import { Controls } from './controls';
+import { Dock } from './dock';
 import { button, h } from './dom';
 import { Follower } from './follow';
 import type { IHost } from './host';
@@ -14,6 +15,7 @@ import type { IActivity, IState, Op } from './protocol';
 import { Questions } from './questions';
 import { Reveal } from './reveal';
 import { ShownBelow } from './shownBelow';
+import { areStanding } from './standing';
 import { translations } from './strings';
 import { LiveTurn } from './turn';
 
@@ -43,6 +45,7 @@ export class LiveView implements IListener {
   readonly #activity = new ActivityLine(() => this.#drawBar());
   readonly #controls: Controls;
   readonly #bar: HTMLElement;
+  readonly #dock: Dock;
   readonly #questions: Questions;
   readonly #shownBelow = new ShownBelow();
   readonly #status = h('div', { class: 'jp-agents-LiveView-status', role: 'status' });
@@ -69,7 +72,18 @@ export class LiveView implements IListener {
     this.#scroll = h('div', { class: 'jp-agents-LiveView-scroll' }, this.#log);
     this.#newBelow = button(__('New text below'), () => this.#toEnd(), 'jp-agents-LiveView-newBelow');
     this.#controls = new Controls(connection, this.node);
-    this.#bar = h('div', { class: 'jp-agents-LiveView-bar' }, this.#activity.node, this.#controls.node);
+    this.#bar = h(
+      'div',
+      {
+        class: 'jp-agents-LiveView-bar',
+        'data-lm-suppress-shortcuts': 'true',
+        onkeydown: (event: KeyboardEvent) => this.#keyPressed(event)
+      },
+      this.#activity.node,
+      this.#controls.node
+    );
+    const place = h('div', { class: 'jp-agents-LiveView-barPlace' }, this.#bar);
+    this.#dock = new Dock(this.#bar, place, this.node);
     this.#follower = new Follower(this.node, null);
     this.#questions = new Questions(
       connection,
@@ -82,7 +96,7 @@ export class LiveView implements IListener {
       this.#scroll,
       this.#newBelow,
       this.#questions.node,
-      this.#bar,
+      place,
       this.#composerPlace,
       this.#status
     );
@@ -128,6 +142,7 @@ export class LiveView implements IListener {
     this.#follower.dispose();
     this.#activity.dispose();
     this.#controls.dispose();
+    this.#dock.dispose();
     this.#questions.dispose();
     this.#items.dispose();
     this.#endTurn();
@@ -174,7 +189,7 @@ export class LiveView implements IListener {
 
   #drawRest(state: IState): void {
     this.#showComposer(state);
-    this.#drawEarlier(state.earlier);
+    this.#drawEarlier(state);
     this.#activity.show(state.activity, this.#turn?.text ? this.#turn.sender : null);
     this.#controls.show(state);
     this.#drawBar();
@@ -184,11 +199,14 @@ export class LiveView implements IListener {
   }
 
   #drawBar(): void {
-    this.#bar.hidden = !this.#connection.state.is_going_on && !this.#activity.shown;
+    const { is_going_on } = this.#connection.state;
+    this.#dock.place();
+    const isNeeded = this.#dock.isAway ? !this.#controls.isEmpty : is_going_on;
+    this.#bar.hidden = !isNeeded && !this.#activity.shown;
   }
 
-  #drawEarlier(count: number): void {
-    this.#earlier.hidden = count === 0;
+  #drawEarlier({ earlier: count, items }: IState): void {
+    this.#earlier.hidden = count === 0 || areStanding(count, items, this.#items.node);
     this.#earlier.disabled = false;
     const { _n } = translations();
     this.#earlier.textContent = _n(

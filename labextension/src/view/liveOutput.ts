@@ -1,16 +1,21 @@
 /** An output of code while it may still grow. */
 
+import { grouped } from './clock';
 import { h } from './dom';
 import type { IHost } from './host';
 import { drawOutput, textOf } from './outputs';
 import type { IBundle } from './protocol';
+import { scrollWithKeys } from './sideways';
+import { translations } from './strings';
+import { asTerminal } from './terminal';
 
 const STREAMS = ['application/vnd.jupyter.stdout', 'application/vnd.jupyter.stderr'];
 /** A stream that has not grown for so long is drawn as the page draws outputs. In milliseconds. */
 const SETTLED = 500;
+/** So many lines have a place on the page; see `style/live.css`. */
+const SHOWN_LINES = 20;
+const NEAR = 24; // pixels
 // eslint-disable-next-line no-control-regex -- these are the characters that this is about
-const ANSI = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g;
-// eslint-disable-next-line no-control-regex -- as above
 const MOVES = /[\b\r\x1b]/;
 
 /**
@@ -18,7 +23,9 @@ const MOVES = /[\b\r\x1b]/;
  * of it again thirty times a second would be slow, and it would flicker.
  */
 export class LiveOutput {
-  readonly node = h('div', { class: 'jp-agents-LiveOutput' });
+  readonly node: HTMLElement;
+  readonly #place = h('div', { class: 'jp-agents-LiveOutput-place' });
+  readonly #size = h('div', { class: 'jp-agents-LiveOutput-size', hidden: true });
   readonly #host: IHost;
   #bundle: IBundle;
   #stream: GrowingText | null = null;
@@ -27,12 +34,15 @@ export class LiveOutput {
   constructor(bundle: IBundle, host: IHost) {
     this.#host = host;
     this.#bundle = bundle;
+    this.node = h('div', { class: 'jp-agents-LiveOutput' }, this.#place, this.#size);
+    scrollWithKeys(this.#place, translations().__('Output'));
     this.update(bundle);
   }
 
   update(bundle: IBundle): void {
     this.#bundle = bundle;
     const type = STREAMS.find(one => one in bundle.data);
+    this.node.classList.toggle('jp-agents-mod-stream', type !== undefined);
     this.node.classList.toggle('jp-agents-mod-stderr', type === STREAMS[1]);
     if (type === undefined) {
       this.#draw();
@@ -48,16 +58,17 @@ export class LiveOutput {
   #grow(text: string): void {
     if (this.#stream === null) {
       this.#stream = new GrowingText();
-      this.node.replaceChildren(this.#stream.node);
+      this.#place.replaceChildren(this.#stream.node);
     }
-    this.#stream.show(text);
+    this.#atEnd(() => this.#stream?.show(text));
+    this.#saySize(text);
     this.#forgetTimer();
     this.#timer = setTimeout(() => this.#settle(), SETTLED);
   }
 
   #draw(): void {
     if (this.#stream === null) {
-      this.node.replaceChildren(drawOutput(this.#bundle, this.#host, true));
+      this.#place.replaceChildren(drawOutput(this.#bundle, this.#host, true));
     }
   }
 
@@ -66,8 +77,27 @@ export class LiveOutput {
     const drawn = this.#host.renderOutput?.(this.#bundle, true);
     if (drawn) {
       this.#stream = null;
-      this.node.replaceChildren(drawn);
+      this.#atEnd(() => this.#place.replaceChildren(drawn));
     }
+  }
+
+  /** Who sees the end of it goes on to see its end. */
+  #atEnd(change: () => void): void {
+    const place = this.#place;
+    const isAtEnd = place.scrollHeight - place.clientHeight - place.scrollTop < NEAR;
+    change();
+    if (isAtEnd) {
+      place.scrollTop = place.scrollHeight;
+    }
+  }
+
+  /** More than there is place for is scrolled: how much it is stands below. */
+  #saySize(text: string): void {
+    const lines = text.trimEnd().split('\n').length;
+    this.#size.hidden = lines <= SHOWN_LINES;
+    this.#size.textContent = this.#size.hidden
+      ? ''
+      : translations()._n('%2 line', '%2 lines', lines, grouped(lines));
   }
 
   #forgetTimer(): void {
@@ -97,26 +127,4 @@ class GrowingText {
     }
     this.#shown = text;
   }
-}
-
-/** Text as a terminal leaves it: colours are dropped, and what a carriage return or a backspace goes over is replaced. */
-export function asTerminal(text: string): string {
-  return text.replace(ANSI, '').replace(/\r+\n/g, '\n').split('\n').map(overwritten).join('\n');
-}
-
-function overwritten(line: string): string {
-  const returned = line.split('\r').reduce((before, after) => after + before.slice(after.length));
-  return returned.includes('\b') ? erased(returned) : returned;
-}
-
-function erased(line: string): string {
-  const kept: string[] = [];
-  for (const character of line) {
-    if (character === '\b') {
-      kept.pop();
-    } else {
-      kept.push(character);
-    }
-  }
-  return kept.join('');
 }

@@ -47,6 +47,8 @@ export interface IMessage {
   readonly changes: readonly IBlockChanges[];
   /** Of joined messages. */
   readonly items: readonly IBundle[];
+  /** It was saved while a live view stood in its place. */
+  readonly isLive: boolean;
 }
 
 /** What differs from run to run. */
@@ -90,7 +92,8 @@ export function readMessage(data: unknown): IMessage {
     level: word(found['level']),
     endedBy: word(found['ended_by']),
     changes: readChanges(found['changes']),
-    items: records(found['items']).map(readItem)
+    items: records(found['items']).map(readItem),
+    isLive: word(record(found['live'])['model_id']) !== ''
   };
 }
 

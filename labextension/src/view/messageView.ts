@@ -16,9 +16,13 @@ import { MESSAGE_MIME, type IBundle } from './protocol';
 import { drawAllChanges, drawExit, drawResult, openResult } from './result';
 import { markMessage } from './standing';
 import { translations } from './strings';
+import { drawTraceback, readTraceback } from './traceback';
 import { list, record } from './values';
 
 const LONG_SPEECH = 100_000; // characters: what is longer is folded
+const LONG_OUTPUT = 40; // lines of one among joined messages: what has more is folded
+const PRINTED = ['application/vnd.jupyter.stdout', 'application/vnd.jupyter.stderr'];
+const FENCE = /^ {0,3}(?:`{3}|~{3})/m;
 
 /** What a bundle of `jupyter_agents` shows. */
 export function drawMessage(bundle: IBundle, host: IHost): HTMLElement {
@@ -29,9 +33,10 @@ export function drawMessage(bundle: IBundle, host: IHost): HTMLElement {
       return drawOne(message, bundle, host);
     case 'messages':
       return drawMessages(message, bundle, host);
+    case 'error':
+      return drawTraceback(readTraceback(bundle.data) || message.text || textOf(bundle.data['text/plain']));
     case 'note':
     case 'end':
-    case 'error':
       return drawLine(message, bundle);
     default:
       return drawUnknown(bundle, host);
@@ -61,7 +66,14 @@ function drawItem(item: IBundle, figures: unknown, host: IHost): HTMLElement {
   const kind = readMessage(item.data).kind;
   return kind && kind !== 'messages'
     ? drawMessage({ data: item.data, metadata: { [METADATA]: figures } }, host)
-    : drawUnknown(item, host);
+    : drawJoinedOutput(item, host);
+}
+
+function drawJoinedOutput(item: IBundle, host: IHost): HTMLElement {
+  const drawn = drawUnknown(item, host);
+  const type = PRINTED.find(one => one in item.data);
+  const text = type ? textOf(item.data[type]) : '';
+  return text.trimEnd().split('\n').length > LONG_OUTPUT ? fold(beginning(text), text, drawn) : drawn;
 }
 
 function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement {
@@ -70,7 +82,7 @@ function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement 
   const badges = drawBadges(message, figures);
   const frame = open({ ...message, badges }, drawFigures(figures), drawActions(message, host));
   frame.body.append(
-    ...(message.results.length ? message.results.map(drawResult) : drawSpeech(message.text, host)),
+    ...(message.results.length ? message.results.map(drawResult) : drawSpeech(message, host)),
     ...drawAllChanges(message, figures, host),
     ...drawEdits(message),
     ...message.calls.map(drawCall),
@@ -79,11 +91,12 @@ function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement 
   return frame.node;
 }
 
-function drawSpeech(text: string, host: IHost): Node[] {
+function drawSpeech({ text, origin, calls }: IMessage, host: IHost): Node[] {
   if (!text.trim()) {
-    return [];
+    return calls.length ? [] : [h('p', { class: 'jp-agents-Empty' }, translations().__('empty reply'))];
   }
   const drawn = renderMarkdown(text);
+  drawn.classList.toggle('jp-agents-mod-lines', origin === 'human'); // a person who ends a line means it
   if (hasMath(text)) {
     typesetOnPage(drawn, host);
   }
@@ -117,10 +130,20 @@ function drawCall(call: ICall): HTMLElement {
 
 function drawRemark(message: IMessage): HTMLElement[] {
   const { __ } = translations();
+  if (message.isLive) {
+    return []; // the place that it has on the page says that it is under way, or was
+  }
+  const hasCode = message.calls.length > 0 || FENCE.test(message.text);
   const remarks: Record<string, string> = {
-    length: __('Cut off at the token limit; nothing in it was run'),
-    content_filter: __('Stopped by the content filter; nothing in it was run'),
-    interrupted: __('Interrupted before its end; nothing in it was run')
+    length: hasCode
+      ? __('Cut off at the token limit; nothing in it was run')
+      : __('Cut off at the token limit'),
+    content_filter: hasCode
+      ? __('Stopped by the content filter; nothing in it was run')
+      : __('Stopped by the content filter'),
+    interrupted: hasCode
+      ? __('Interrupted before its end; nothing in it was run')
+      : __('Interrupted before its end')
   };
   const remark = remarks[message.kind === 'failure' ? 'interrupted' : message.finishReason];
   return remark ? [h('div', { class: 'jp-agents-Remark' }, remark)] : [];
@@ -132,7 +155,7 @@ function drawLine(message: IMessage, bundle: IBundle): HTMLElement {
   const said = message.text || (message.kind === 'end' ? '' : textOf(bundle.data['text/plain']));
   const why = said && said !== message.endedBy ? `${message.endedBy}: ${said}` : message.endedBy;
   const text = message.kind === 'end' ? __('The chat ended (%1).', why) : said;
-  const level = message.kind === 'error' || message.level === 'warning' ? 'warning' : 'info';
+  const level = message.level === 'warning' ? 'warning' : 'info';
   const words = text.split(/`([^`\n]+)`/).map((part, at) => (at % 2 ? h('code', {}, part) : part));
   return h('div', { class: `jp-agents-Note jp-agents-Note-${level}`, role: 'note' }, h('span', {}, ...words));
 }

@@ -4,12 +4,17 @@ import { h } from './dom';
 import type { IHost } from './host';
 import type { IBundle } from './protocol';
 import { translations } from './strings';
+import { drawTraceback, readTraceback } from './traceback';
 
 const PICTURES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
 /** An output. Only what the person's own kernel showed in this very page is `trusted`. */
 export function drawOutput(bundle: IBundle, host: IHost, trusted = false): HTMLElement {
+  const traceback = readTraceback(bundle.data);
+  if (traceback) {
+    return drawTraceback(traceback);
+  }
   const drawn = host.renderOutput?.(bundle, trusted) ?? drawPicture(bundle) ?? drawText(bundle);
   return h('div', { class: 'jp-agents-Output' }, drawn);
 }

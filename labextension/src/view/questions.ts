@@ -72,14 +72,57 @@ export class Questions {
       this.#remove(id, asked);
     } else {
       this.#announce(closedText(by));
+      const isElsewhere = this.#passOn(asked);
       this.#releaseFocus(asked);
+      this.#bidFarewell(id, asked, isElsewhere);
+    }
+  }
+
+  /** What somebody wrote to a question that others closed goes on to the next one of the seat; whether there is one. */
+  #passOn(asked: IAsked): boolean {
+    const { prompt, question } = asked;
+    if (prompt.draft === '' || !prompt.resume) {
+      return false;
+    }
+    const next = [...this.#asked.values()].find(
+      other =>
+        other !== asked &&
+        !this.#isAnswered(other) &&
+        other.question.agent === question.agent &&
+        other.prompt.resume
+    );
+    if (next?.prompt.draft === '') {
+      next.prompt.resume?.(prompt.draft);
+      return true;
+    }
+    if (!next) {
+      this.#connection.keepDraft(question.agent, prompt.draft);
+    }
+    return false;
+  }
+
+  /** What is left of a question goes by itself, unless somebody's words stand in it. */
+  #bidFarewell(id: string, asked: IAsked, isElsewhere: boolean): void {
+    if (!isElsewhere && asked.prompt.draft !== '' && asked.prompt.offerDismissal) {
+      asked.prompt.offerDismissal(() => this.#dismiss(id, asked));
+    } else {
       asked.timer = setTimeout(() => this.#remove(id, asked), FAREWELL);
     }
+  }
+
+  #dismiss(id: string, asked: IAsked): void {
+    if (asked.prompt.resume) {
+      this.#connection.takeDraft(asked.question.agent);
+    }
+    this.#remove(id, asked);
   }
 
   dispose(): void {
     for (const asked of this.#asked.values()) {
       this.#rest(asked);
+      if (!this.#isAnswered(asked)) {
+        this.#passOn(asked); // the page may draw the view anew while the question is open
+      }
       asked.prompt.dispose();
     }
     this.#asked.clear();
@@ -111,11 +154,19 @@ export class Questions {
     markQuestion(prompt.node, question.id);
     prompt.node.addEventListener('jp-agents:focus', () => this.#focus(asked));
     this.node.append(prompt.node);
+    this.#resume(asked);
     this.#follow();
     if (!isTyping() && isOnScreen(this.node)) {
       this.#focus(asked);
     } else {
       this.#announce(translations().__('%1 waits for you: %2', question.agent, titleOf(question)));
+    }
+  }
+
+  #resume({ prompt, question }: IAsked): void {
+    const draft = prompt.resume ? this.#connection.takeDraft(question.agent) : '';
+    if (draft !== '') {
+      prompt.resume?.(draft);
     }
   }
 
@@ -180,7 +231,8 @@ export class Questions {
   /** The next question of a seat takes the place of what is left of the last one. */
   #removeFarewells(agent: string): void {
     for (const [id, asked] of this.#asked) {
-      if (asked.isClosed && asked.question.agent === agent) {
+      const isKept = asked.prompt.draft !== '' && !asked.prompt.resume; // these words go nowhere else
+      if (asked.isClosed && asked.question.agent === agent && !isKept) {
         this.#remove(id, asked);
       }
     }

@@ -39,6 +39,21 @@ export class ReplyPrompt implements IPrompt {
     this.enable();
   }
 
+  get draft(): string {
+    return this.field.node.value;
+  }
+
+  resume(draft: string): void {
+    if (this.card.isOpen && this.draft === '') {
+      this.field.text = draft;
+      this.card.say(translations().__('What you had begun to write is here again.'));
+    }
+  }
+
+  offerDismissal(dismiss: () => void): void {
+    this.card.offerDismissal(dismiss);
+  }
+
   closed(by: 'me' | 'other' | 'nobody'): void {
     this.completer.close();
     this.card.closed(by);
@@ -64,12 +79,27 @@ export class ReplyPrompt implements IPrompt {
     if (isEmpty && this.card.isFresh) {
       return; // an Enter that was meant for something else skips nothing
     }
+    if (!this.attachments.isSettled) {
+      void this.settle();
+      return;
+    }
     if (!this.attachments.isReady()) {
       this.card.say(translations().__('Look at what will be sent, then send it.'));
       return;
     }
     this.field.remember();
     this.answer(text, isEmpty ? toldOfEmpty(this.question) : translations().__('Sent.'), attached);
+  }
+
+  /** See what the names in the text are, then send it, or show what will be sent. */
+  private async settle(): Promise<void> {
+    const { field } = this;
+    const [text, found] = [field.text, await this.attachments.settle()];
+    if (found === 'silent') {
+      this.card.say(busyText());
+    } else if (this.card.isOpen && field.text === text) {
+      this.send();
+    }
   }
 
   private answer(text: string, told: string, attached: readonly string[] = []): void {
@@ -149,7 +179,7 @@ export class ReplyPrompt implements IPrompt {
 
   private written(): void {
     this.enable();
-    this.attachments.preview.refreshSoon();
+    this.attachments.written();
   }
 
   /** With nothing to send, the other buttons say what an empty answer means. */
@@ -165,6 +195,11 @@ export class ReplyPrompt implements IPrompt {
   private readonly attachments: Attachments;
   private readonly completer: Completer;
   private readonly reply = button('', () => this.send(), 'jp-agents-mod-accept');
+}
+
+/** Why a text was not sent at once: it may be that a name in it is a variable's. */
+export function busyText(): string {
+  return translations().__('The kernel is busy: names after @ would go as text. Send again to send it so.');
 }
 
 /** What is asked, in a line: the classic sentence is mostly about keys. */
