@@ -275,7 +275,7 @@ def test_answer_is_stopped_and_then_stands_there_when_the_box_is_closed(lab):
     [(_, data)] = lab.outputs
     assert WIDGET_MIME not in data
     assert "Hello" in data["text/plain"]
-    assert data["text/plain"].endswith("The chat ended (stop: stopped by the user).")
+    assert data["text/plain"].endswith("Stopped by the user.")
     assert chat.results[0].ended_by == EndedBy.STOPPED
 
 

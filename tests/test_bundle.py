@@ -13,6 +13,7 @@ from jupyter_agents.display.bundle import (
     METADATA_KEY,
     Transcript,
     end_bundle,
+    ending,
     exact_text,
     joined_bundle,
     message_bundle,
@@ -153,17 +154,21 @@ def test_text_is_folded_when_it_is_long():
 @pytest.mark.parametrize(
     ("reason", "label"),
     [
-        ("length", "cut off at the token limit; nothing in it was run"),
-        ("content_filter", "stopped by the content filter; nothing in it was run"),
-        ("interrupted", "interrupted before its end; nothing in it was run"),
+        ("length", "cut off at the token limit"),
+        ("content_filter", "stopped by the content filter"),
+        ("interrupted", "interrupted before its end"),
     ],
 )
-def test_label_says_so_when_a_reply_is_not_whole(reason, label):
-    bundle = message_bundle(sent("half", finish_reason=reason), 0)
+@pytest.mark.parametrize("has_code", [False, True])
+def test_label_says_so_when_a_reply_is_not_whole(reason, label, has_code):
+    text = "half\n\n```python\nx = 1\n```" if has_code else "half"
+
+    bundle = message_bundle(sent(text, finish_reason=reason), 0)
 
     assert all(label in bundle.data[mime] for mime in ("text/html", "text/markdown", "text/plain"))
+    assert ("nothing in it was run" in bundle.data["text/plain"]) is has_code
     assert describe(bundle)["finish_reason"] == reason
-    assert exact_text(bundle.data) == "half"
+    assert exact_text(bundle.data) == text
 
 
 def test_what_a_failed_reply_had_said_is_shown_when_there_is_some():
@@ -433,7 +438,8 @@ def test_end_is_shown_when_it_is_not_how_chats_end(ended_by):
     if ended_by in ordinary:
         assert bundle is None
     else:
-        assert bundle.data["text/plain"] == f"The chat ended ({ended_by}: a detail)."
+        assert bundle.data["text/plain"] == ending(str(ended_by), "a detail")
+        assert "a detail" in bundle.data["text/plain"]
 
 
 # -- Many in one -------------------------------------------------------------------------------------------------

@@ -206,7 +206,7 @@ def test_what_had_come_of_a_failed_reply_takes_its_slot(lab, listener):
 
     tell(listener, ModelFailed(0, "assistant", "gone", "Half"), ChatEnded(0, "error", "gone"))
 
-    assert lab.texts()[0] == "assistant:\n\nHalf\n\n[interrupted before its end; nothing in it was run]"
+    assert lab.texts()[0] == "assistant:\n\nHalf\n\n[interrupted before its end]"
     assert len(lab.outputs) == 2
 
 
@@ -216,7 +216,7 @@ def test_end_takes_the_slot_of_a_reply_that_never_came(lab, listener):
 
     tell(listener, ModelFailed(0, "assistant", "gone"), ChatEnded(0, "error", "gone"))
 
-    assert lab.texts() == ["The chat ended (error: gone)."]
+    assert lab.texts() == ["The chat failed. gone."]
 
 
 def test_widget_goes_when_the_chat_is_over_and_no_page_shows_it(lab, listener):
@@ -486,8 +486,8 @@ def test_words_that_had_come_stay_and_then_the_end_when_a_turn_is_stopped(lab, l
     tell(listener, ModelFailed(0, "assistant", "interrupted", "I would"), ChatEnded(0, "stop", "stopped by the user"))
 
     assert lab.texts() == [
-        "assistant:\n\nI would\n\n[interrupted before its end; nothing in it was run]",
-        "The chat ended (stop: stopped by the user).",
+        "assistant:\n\nI would\n\n[interrupted before its end]",
+        "Stopped by the user.",
     ]
 
 
@@ -497,7 +497,7 @@ def test_end_takes_the_slot_of_a_turn_that_was_broken_off(lab, listener):
 
     tell(listener, ChatEnded(0, "stop", "stopped by the user"))
 
-    assert lab.texts() == ["The chat ended (stop: stopped by the user)."]
+    assert lab.texts() == ["Stopped by the user."]
 
 
 def test_slot_is_taken_by_the_next_turn_when_nothing_came_of_the_first(lab, listener):

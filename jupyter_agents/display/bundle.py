@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from jupyter_agents.code_blocks import find_code_blocks
+from jupyter_agents.control import STOPPED
 from jupyter_agents.display.changes import changes_of, describe_changes, is_unknown
 from jupyter_agents.display.markdown import clean
 from jupyter_agents.display.parts import (
@@ -51,10 +53,10 @@ _CODE_RESULT = re.compile(r"exitcode: (-?\d+) \(execution (succeeded|failed)\)\n
 _ORDINARY_ENDS = frozenset(
     {EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION}
 )
-CUT_REMARKS = {
-    "length": "cut off at the token limit; nothing in it was run",
-    "content_filter": "stopped by the content filter; nothing in it was run",
-    "interrupted": "interrupted before its end; nothing in it was run",
+_CUT_REMARKS = {
+    "length": "cut off at the token limit",
+    "content_filter": "stopped by the content filter",
+    "interrupted": "interrupted before its end",
 }
 _DECISIONS = {"run": "approved", "edit": "edited, then run", "reject": "rejected", "stop": "stopped"}
 
@@ -197,7 +199,8 @@ def _seconds_of(ran: Sequence[CodeFinished]) -> float | None:
 
 def _beside(message: Message, decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[Part]:
     """What stands below the text of a message: code (or arguments of a call) as edited, calls, and whether it is whole."""
-    cut = [alarm(CUT_REMARKS[message.finish_reason])] if message.finish_reason in CUT_REMARKS else []
+    remark = cut_remark(message)
+    cut = [alarm(remark)] if remark else []
     return [
         *_edits(decisions, "called with" if is_call else "the code as it ran"),
         *(call(one) for one in message.calls),
@@ -234,14 +237,36 @@ def note_bundle(event: Noted) -> Bundle:
     return _line(_of("note", event.chat) | {"level": event.level}, sign + text, text)
 
 
+def cut_remark(message: Message) -> str:
+    """What is said of a message that did not come whole; of one that did, nothing."""
+    remark = _CUT_REMARKS.get(message.finish_reason or "", "")
+    has_code = bool(message.calls or find_code_blocks(message.text))
+    return f"{remark}; nothing in it was run" if remark and has_code else remark
+
+
 def end_bundle(event: ChatEnded) -> Bundle | None:
     """Why a chat ended; `None` where it ended as chats do."""
     if event.ended_by in _ORDINARY_ENDS:
         return None
     detail = clean(event.detail)
-    why = f"{event.ended_by}: {detail}" if detail and detail != event.ended_by else event.ended_by
     shown = _of("end", event.chat) | {"ended_by": str(event.ended_by)}
-    return _line(shown, f"The chat ended ({why}).", detail)
+    return _line(shown, ending(event.ended_by, detail), detail)
+
+
+def ending(ended_by: str, detail: str) -> str:
+    """One sentence that says why a chat ended.
+
+    >>> ending("stop", "stopped by the user"), ending("error", "ModelError: No."), ending("turn limit", "3 turns")
+    ('Stopped by the user.', 'The chat failed. ModelError: No.', 'The chat ended (turn limit: 3 turns).')
+    """
+    if ended_by == EndedBy.STOPPED:
+        return "Stopped by the user." if detail in ("", STOPPED) else f"Stopped: {detail}."
+    if ended_by == EndedBy.INTERRUPTED:
+        return f"Interrupted: {detail}." if detail else "Interrupted."
+    if ended_by == EndedBy.ERROR:
+        return f"The chat failed. {detail.rstrip('.')}." if detail else "The chat failed."
+    why = f"{ended_by}: {detail}" if detail and detail != ended_by else ended_by
+    return f"The chat ended ({why})."
 
 
 def failure_bundle(event: ModelFailed, place: Place | None = None) -> Bundle | None:
@@ -249,7 +274,7 @@ def failure_bundle(event: ModelFailed, place: Place | None = None) -> Bundle | N
     if not event.partial.strip():
         return None
     text = clean(event.partial)
-    parts = [speech(text), alarm(CUT_REMARKS["interrupted"])]
+    parts = [speech(text), alarm(cut_remark(Message(text, finish_reason="interrupted")))]
     place = place or Place()
     shown = _of("failure", event.chat) | {"sender": clean(event.agent)} | place.to_json()
     return _assemble(shown, (event.agent, ""), parts, text, (), place, {})

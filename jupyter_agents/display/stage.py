@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from jupyter_agents.control import Control
 from jupyter_agents.display import front_end
-from jupyter_agents.display.bundle import Bundle, message_bundle, note_bundle
+from jupyter_agents.display.bundle import Bundle, Place, message_bundle, note_bundle
 from jupyter_agents.display.outputs import SlotSink, output_bundle
 from jupyter_agents.display.page import LivePage
 from jupyter_agents.display.slots import (
@@ -223,7 +223,8 @@ class Stage:
         if self.turn is None or not self.turn.text:
             return self._at_first()
         said = Message(self.turn.text, finish_reason="interrupted")
-        return message_bundle(MessageSent(0, self.turn.sender, self.turn.recipient, said, "model"), 0)
+        sent = MessageSent(0, self.turn.sender, self.turn.recipient, said, "model")
+        return message_bundle(sent, 0, place=Place(0, self.turn.colour))
 
     # -- What was said --------------------------------------------------------------------------------------------
 

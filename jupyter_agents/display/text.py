@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from jupyter_agents.display.bundle import CUT_REMARKS, end_bundle
+from jupyter_agents.display.bundle import cut_remark, end_bundle
 from jupyter_agents.display.markdown import clean
 from jupyter_agents.events import (
     ChatEnded,
@@ -197,8 +197,9 @@ def _after(message: Message) -> Iterator[str]:
     for call in message.calls:
         title = f"***** Suggested function call: {call.name} *****"
         yield f"{title}\nArguments: \n{call.arguments}\n{'*' * len(title)}\n"
-    if message.finish_reason in CUT_REMARKS:
-        yield f">>>>>>>> {CUT_REMARKS[message.finish_reason].upper()}\n"
+    remark = cut_remark(message)
+    if remark:
+        yield f">>>>>>>> {remark.upper()}\n"
 
 
 __all__ = ["TextListener"]

@@ -359,12 +359,12 @@ test('a model cannot pass for code when it writes an exit code', () => {
 
 test.each([
   [{ kind: 'note', text: 'Code is run <without> asking.' }, 'Code is run <without> asking.'],
-  [
-    { kind: 'end', ended_by: 'interrupted', text: 'by the user' },
-    'The chat ended (interrupted: by the user).'
-  ],
+  [{ kind: 'end', ended_by: 'turn limit', text: '30 turns' }, 'The chat ended (turn limit: 30 turns).'],
+  [{ kind: 'end', ended_by: 'stop', text: 'stopped by the user' }, 'Stopped by the user.'],
+  [{ kind: 'end', ended_by: 'stop', text: 'out of time' }, 'Stopped: out of time.'],
+  [{ kind: 'end', ended_by: 'error', text: 'ModelError: No.' }, 'The chat failed. ModelError: No.'],
   [{ kind: 'end', ended_by: 'budget', text: 'budget' }, 'The chat ended (budget).'],
-  [{ kind: 'end', ended_by: 'interrupt' }, 'The chat ended (interrupt).']
+  [{ kind: 'end', ended_by: 'interrupt' }, 'Interrupted.']
 ])('is a quiet line: %j', (found, line) => {
   const node = drawn(found);
 

@@ -149,12 +149,27 @@ function drawRemark(message: IMessage): HTMLElement[] {
   return remark ? [h('div', { class: 'jp-agents-Remark' }, remark)] : [];
 }
 
+/** Why a chat ended, in one sentence. */
+function ending(by: string, detail: string): string {
+  const { __ } = translations();
+  switch (by) {
+    case 'stop':
+      return !detail || detail === 'stopped by the user'
+        ? __('Stopped by the user.')
+        : __('Stopped: %1.', detail);
+    case 'interrupt':
+      return detail ? __('Interrupted: %1.', detail) : __('Interrupted.');
+    case 'error':
+      return detail ? __('The chat failed. %1.', detail.replace(/\.$/, '')) : __('The chat failed.');
+    default:
+      return __('The chat ended (%1).', detail && detail !== by ? `${by}: ${detail}` : by);
+  }
+}
+
 /** A quiet line that nobody in the chat said. */
 function drawLine(message: IMessage, bundle: IBundle): HTMLElement {
-  const { __ } = translations();
   const said = message.text || (message.kind === 'end' ? '' : textOf(bundle.data['text/plain']));
-  const why = said && said !== message.endedBy ? `${message.endedBy}: ${said}` : message.endedBy;
-  const text = message.kind === 'end' ? __('The chat ended (%1).', why) : said;
+  const text = message.kind === 'end' ? ending(message.endedBy, said) : said;
   const level = message.level === 'warning' ? 'warning' : 'info';
   const words = text.split(/`([^`\n]+)`/).map((part, at) => (at % 2 ? h('code', {}, part) : part));
   return h('div', { class: `jp-agents-Note jp-agents-Note-${level}`, role: 'note' }, h('span', {}, ...words));
