@@ -18,6 +18,7 @@ _HOMES = {
     "jupyter_agents.agents.responsive": ("ResponsiveAgent",),
     "jupyter_agents.agents.assistant": ("AssistantAgent",),
     "jupyter_agents.agents.user_proxy": ("UserProxyAgent",),
+    "jupyter_agents.asking": ("a_ask", "ask"),
     "jupyter_agents.background": ("Chat",),
     "jupyter_agents.budget": ("Budget",),
     "jupyter_agents.conversation": ("ChatResult",),

@@ -14,7 +14,7 @@ ROOT = Path(jupyter_agents.__file__).parent
 
 L0 = ("errors", "messages", "events", "effects", "code_blocks", "termination", "budget", "nearest", "code_facts")
 L1 = ("tools", "mcp", "models", "executors", "human", "journal", "session", "control")
-L2 = ("run", "interrupts", "private_loop", "drive", "replies", "agents", "conversation", "background")
+L2 = ("run", "interrupts", "private_loop", "drive", "replies", "agents", "conversation", "asking", "background")
 L3 = ("testing", "sweep")
 L4 = ("display", "widgets")
 L5 = ("magics", "surroundings", "__init__", "labextension")

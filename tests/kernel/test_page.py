@@ -436,3 +436,24 @@ def test_code_of_a_long_chat_shows_things_in_the_slot_that_it_shares(kernel, pag
 
 def _displays(cell):
     return [one for one in cell.of("display_data", "update_display_data") if one["data"]]
+
+
+# -- Questions of one's own --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source", ["said = ask('Which?', ['red', 'blue'])", "said = await a_ask('Which?', ['red', 'blue'])"]
+)
+def test_cell_asks_for_one_of_several_choices_on_the_page(kernel, page, source):
+    seen = []
+
+    def choose(question):
+        seen.append((question["kind"], question["choices"]))
+        page.answer(question, text="blue")
+
+    page.when_asked = choose
+    cell = kernel.execute(f"from jupyter_agents import a_ask, ask\n{source}", "said", when=page.look, allow_stdin=True)
+
+    assert cell.of("error") == []
+    assert cell.value("said") == "blue"
+    assert seen == [("choice", ["red", "blue"])]
