@@ -517,7 +517,7 @@ def test_chat_ends_in_order_when_it_is_stopped(notebook, how, what):
 
     assert value(notebook, "str(result.ended_by)") == ("person" if is_asking else "stop")
     if not is_asking:
-        expect(notebook.cell(index)).to_contain_text("stopped by the user")
+        expect(notebook.cell(index)).to_contain_text("Stopped by the user")
     expect(notebook.page.locator(".jp-agents-LiveView")).to_have_count(0, timeout=SLOW)
     assert [output for output in notebook.outputs(index) if output["output_type"] == "error"] == []
     notebook.screenshot(f"people-stopped-{what}-{how}")
