@@ -683,3 +683,8 @@ def test_names_of_messages_are_the_same_when_page_and_kernel_talk():
     }
 
     assert set(re.findall(r"readonly t: '(\w+)'", source)) == python
+
+
+def test_builder_says_what_it_was_given_when_that_is_no_agent():
+    with pytest.raises(ConfigurationError, match=r"'bot': it is a str and no agent\. Pass the agent itself"):
+        AgentBuilder("bot", namespace={})

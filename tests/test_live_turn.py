@@ -763,3 +763,36 @@ def test_nothing_is_shown_again_of_a_chat_that_has_ended(lab, listener):
     tell(listener, ANSWERED, said("First."), ENDED)
 
     assert not show_again(control)
+
+
+# -- A page that was loaded anew ---------------------------------------------------------------------------------
+
+
+def words_at_the_end(lab, listener, *, is_first_there):
+    """What a page that was loaded while the chat went on shows at its end."""
+    loaded = {"t": "sync", "page": "loaded anew", "views": 1, "first": None, "earlier": True}
+    tell(listener, ASKED)
+    lab.clock.run(1)
+    lab.draw()
+    lab.clock.run(1)
+    lab.widget.hear(loaded)
+    lab.clock.run(1)
+    if is_first_there:
+        pong(lab, views=1)
+    tell(listener, ANSWERED, said("Done."), ENDED)
+    lab.widget.hear(loaded)
+    return [one["bundle"]["data"]["text/plain"] for one in lab.widget.sent[-1]["state"]["items"]]
+
+
+def test_page_says_that_nothing_more_is_saved_when_it_was_loaded_anew(lab, listener):
+    shown = words_at_the_end(lab, listener, is_first_there=False)
+
+    assert shown[0] == "assistant (to user):\n\nDone."
+    assert "is not saved in this notebook" in shown[1]
+    assert lab.texts() == ["assistant (to user):\n\nDone."]
+
+
+def test_page_says_nothing_of_it_when_the_one_that_saves_is_still_there(lab, listener):
+    shown = words_at_the_end(lab, listener, is_first_there=True)
+
+    assert shown == ["assistant (to user):\n\nDone."]

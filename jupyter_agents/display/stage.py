@@ -36,6 +36,10 @@ from jupyter_agents.widgets.protocol import Activity, Item, LiveTurn
 
 P = ParamSpec("P")
 _LOST = 1.0  # seconds after which a page should have taken the widget out of a slot that it has left
+_UNSAVED = (
+    "What was said after this page was loaded anew is not saved in this notebook. Show the chat's result in a new "
+    "cell: `_chat`, after %%agentchat."
+)
 _TURN_OPENS = 0.15  # seconds after which a turn is shown while it comes about
 
 
@@ -100,8 +104,14 @@ class Stage:
         if self._shared is not None:
             self._shared.finish()
         if self.page is not None:
+            self._say_unsaved(self.page)
             self.page.close()
         self._slot = self._shared = self.page = None
+
+    def _say_unsaved(self, page: LivePage) -> None:
+        """JupyterLab takes no more outputs of a cell for a page that was loaded anew while the cell ran."""
+        if page.channel.is_followed_anew:
+            self._keep(note_bundle(Noted(0, _UNSAVED, "warning")))
 
     def _leave_box(self) -> None:
         assert self.page is not None

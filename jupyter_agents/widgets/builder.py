@@ -239,6 +239,10 @@ class AgentBuilder:
         return draft
 
     def _variable_of(self, agent: ResponsiveAgent) -> str:
+        if not isinstance(agent, ResponsiveAgent):
+            raise ConfigurationError(
+                f"Cannot edit {agent!r}: it is a {type(agent).__name__} and no agent. Pass the agent itself."
+            )
         found = reference_to(agent, self._namespace)
         if found is None:
             raise ConfigurationError(

@@ -35,8 +35,9 @@ Send = Callable[[dict[str, Any]], None]
 
 @dataclass(slots=True)
 class _Page:
-    """A page: when it was last heard of, and how many views of the widget are drawn there."""
+    """A page: since when it is there, when it was last heard of, and how many views of the widget are drawn there."""
 
+    since: float
     heard: float
     views: int = 0
 
@@ -83,6 +84,13 @@ class Channel:
         with self.lock:
             heard = max((page.heard for page in self._pages.values() if page.views), default=None)
         return heard is not None and self._clock.now() - heard < _GONE
+
+    @property
+    def is_followed_anew(self) -> bool:
+        """Whether the page that gets the outputs has gone, and one that has come after it shows the widget."""
+        with self.lock:
+            pages = list(self._pages.values())
+            return any(page.views and page.since > pages[0].heard for page in pages[1:])
 
     @property
     def silence(self) -> float:
@@ -285,7 +293,7 @@ class Channel:
             return
         kind, name = content.get("t"), str(content.get("page") or "")
         with self.lock:
-            page = self._pages.setdefault(name, _Page(0.0)) if name else None
+            page = self._pages.setdefault(name, _Page(self._clock.now(), 0.0)) if name else None
             if page is not None:
                 page.heard = self._clock.now()
             if page is not None and kind in ("pong", "sync"):
