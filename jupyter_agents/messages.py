@@ -64,6 +64,14 @@ class Usage:
             self.estimated or other.estimated,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        """What was used since `other`, of which this has grown."""
+        return Usage(
+            _difference(self.prompt_tokens, other.prompt_tokens),
+            _difference(self.completion_tokens, other.completion_tokens),
+            self.estimated,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         found: dict[str, Any] = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
@@ -77,6 +85,10 @@ class Usage:
 
 def _sum(a: int | None, b: int | None) -> int | None:
     return b if a is None else a if b is None else a + b
+
+
+def _difference(a: int | None, b: int | None) -> int | None:
+    return a if a is None or b is None else a - b
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +116,29 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResponse:
-    """The answer to one tool call."""
+    """The answer to one tool call. `images` are content parts, which a server takes only in a message of its own."""
 
     tool_call_id: str
     content: str
+    images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The wire form: one message of role `tool`, without the images."""
+        return {"role": "tool", "tool_call_id": self.tool_call_id, "content": self.content}
 
     def to_json(self) -> dict[str, Any]:
-        """The wire form: one message of role `tool`."""
-        return {"role": "tool", "tool_call_id": self.tool_call_id, "content": self.content}
+        """The wire form, and the images where there are any."""
+        return self.to_wire() | ({"images": _copied(self.images)} if self.images else {})
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ToolResponse:
+        """The reverse of `to_json`."""
+        images = _content(data.get("images")) or ()
+        if isinstance(images, str):
+            raise InvalidMessageError(
+                "Cannot send the images of a tool: they are a text. Give a list of content parts."
+            )
+        return cls(str(data.get("tool_call_id")), _text(data.get("content")), images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +214,13 @@ class Message:
     def to_wire(self, role: Literal["assistant", "user", "system"]) -> list[dict[str, Any]]:
         """What a server is sent for this message; several entries when it answers several tool calls.
 
-        `role` is the reader's view of plain speech: `assistant` for what the reader said itself.
+        `role` is the reader's view of plain speech: `assistant` for what the reader said itself. Images that tools gave
+        follow their results, in one message of the role `user`: a result itself may hold text only.
         """
         if self.tool_responses:
-            return [response.to_json() for response in self.tool_responses]
+            return [one.to_wire() for one in self.tool_responses] + _images_of(self.tool_responses)
+        if self.role == "function" and isinstance(self.content, tuple):
+            return self._function_to_wire(self.content)
         wire = self.to_dict()
         for key in ("context", "finish_reason"):
             wire.pop(key, None)
@@ -198,6 +228,13 @@ class Message:
         if self.name:
             wire["name"] = wire_name(self.name)
         return [wire]
+
+    def _function_to_wire(self, parts: tuple[Mapping[str, Any], ...]) -> list[dict[str, Any]]:
+        """The result of a legacy call, and after it its images."""
+        images = tuple(part for part in parts if part.get("type") != "text")
+        words = "".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
+        [wire] = replace(self, content=words).to_wire("user")
+        return [wire, *_shown([(f"The function {self.name or ''}".rstrip(), images)])]
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | str | Message) -> Message:
@@ -227,13 +264,24 @@ class Message:
             function_call=ToolCall.from_json(call) if call else None,
             tool_calls=_with_ids(ToolCall.from_json(one) for one in data.get("tool_calls") or ()),
             tool_call_id=data.get("tool_call_id"),
-            tool_responses=tuple(
-                ToolResponse(str(one.get("tool_call_id")), _text(one.get("content")))
-                for one in data.get("tool_responses") or ()
-            ),
+            tool_responses=tuple(map(ToolResponse.from_json, data.get("tool_responses") or ())),
             context=_context(data.get("context")),
             finish_reason=data.get("finish_reason"),
         )
+
+
+def _images_of(responses: Iterable[ToolResponse]) -> list[dict[str, Any]]:
+    return _shown([(f"Tool call {one.tool_call_id}", one.images) for one in responses])
+
+
+def _shown(images: Iterable[tuple[str, tuple[Mapping[str, Any], ...]]]) -> list[dict[str, Any]]:
+    """One message with the images of several sources, each announced by its name; none where there are no images."""
+    parts: list[dict[str, Any]] = []
+    for source, found in images:
+        if found:
+            what = "this image" if len(found) == 1 else f"these {len(found)} images"
+            parts += [{"type": "text", "text": f"{source} gave {what}:"}, *_copied(found)]
+    return [{"role": "user", "content": parts}] if parts else []
 
 
 def _content(value: Any) -> Content:

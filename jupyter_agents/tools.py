@@ -1,87 +1,145 @@
-"""Functions as tools: what a model is told of one, and calling it with the arguments that the model wrote."""
+"""Tools: functions that a model may call, what it is told of them, and the calls with the arguments that it wrote."""
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import inspect
 import json
 import math
-import types
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from jupyter_agents.budget import BudgetSpent
 from jupyter_agents.effects import CallTool
-from jupyter_agents.errors import JupyterAgentsError
-from jupyter_agents.messages import scrub
+from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
+from jupyter_agents.executors.outputs import MAX_TEXT, shorten
+from jupyter_agents.nearest import nearest
 from jupyter_agents.termination import ChatEnds
+from jupyter_agents.tool_results import NoText, ToolResult, to_result, to_text
+from jupyter_agents.tool_schema import BadArguments, schema_of
+from jupyter_agents.tool_signature import is_async, name_of, read_signature
 
 _MAX_ARGUMENTS = 1_000_000
-_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
-_ARRAYS = (list, tuple, set, frozenset)
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+Style = Literal["tool", "function"]
+"""How a tool is offered: the present form, or the legacy one (`functions`)."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that a model may call, with the JSON Schema of its arguments.
+
+    `function`, plain or async, is called with keyword arguments; `validate` makes them of what JSON has. `external`
+    says that results come from outside, so that nobody trusts their words. `timeout` (seconds) bounds async functions.
+
+    >>> def area(width: float, height: float = 1.0) -> float:
+    ...     "The area of a rectangle."
+    ...     return width * height
+    >>> Tool.from_function(area).parameters["required"]
+    ['width']
+    """
+
+    name: str
+    description: str
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any] = field(hash=False)
+    external: bool = False
+    timeout: float | None = None
+    validate: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ConfigurationError(
+                f"Cannot name a tool {self.name!r}: a name has up to 64 letters, digits, '_' and '-'. Give name='…'."
+            )
+        if not isinstance(self.description, str) or not self.description.strip():
+            raise ConfigurationError(
+                f"Cannot make a tool of {self.name!r}: it has no description, and a model must know what it does. "
+                "Give description='…', or write a docstring."
+            )
+        _check_parts(self)
+        object.__setattr__(self, "__wrapped__", self.function)  # so that `inspect` tells its signature
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function as it is."""
+        return self.function(*args, **kwargs)
+
+    def to_wire(self, style: Style = "tool") -> dict[str, Any]:
+        """What a server is told of it: a `tool`, or with the style `function` the legacy form. A new dictionary."""
+        check_style(style)
+        parameters = copy.deepcopy(dict(self.parameters))
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return function if style == "function" else {"type": "function", "function": function}
+
+    @classmethod
+    def from_function(
+        cls,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        external: bool = False,
+        timeout: float | None = None,
+    ) -> Tool:
+        """A tool of a Python function, by its type hints and its docstring.
+
+        A parameter is described by `Annotated[T, "…"]` or by the docstring's `Args:`; one without a type hint takes
+        any JSON. Raises `ConfigurationError` for what a model cannot call.
+        """
+        if not callable(function):
+            raise ConfigurationError(f"Cannot make a tool of {function!r}: it cannot be called. Give a function.")
+        if timeout is not None and not is_async(function):
+            raise ConfigurationError(
+                f"Cannot bound the time of {name_of(function)!r}: only an async function can be stopped. "
+                "Make it one, or drop timeout."
+            )
+        signature = read_signature(function)
+        parameters, validate = schema_of(signature)
+        name = name if name is not None else signature.label
+        description = description if description is not None else signature.summary
+        return cls(name, description, function, parameters, external, timeout, validate)
 
 
 def tool_schema(function: Callable[..., Any], *, name: str | None = None) -> dict[str, Any]:
     """What a model is told of a function that it may call: an entry of `tools` in an `llm_config`.
 
-    Its description is the docstring, the types are those of the hints (`Annotated[str, "…"]` describes an argument). An
-    argument without a hint, or with one that JSON does not know, may be anything.
+    Its description is the docstring. Raises `ConfigurationError` for what a model cannot call.
 
     >>> def greet(who: str, times: int = 1) -> str:
     ...     "Say hello."
     >>> tool_schema(greet)["function"]["parameters"]["properties"]
-    {'who': {'type': 'string'}, 'times': {'type': 'integer', 'default': 1}}
+    {'who': {'type': 'string'}, 'times': {'default': 1, 'type': 'integer'}}
     """
-    described = {
-        "name": name or getattr(function, "__name__", "function"),
-        "description": inspect.getdoc(function) or "",
-    }
-    return {"type": "function", "function": {**described, "parameters": _parameters(function)}}
+    signature = read_signature(function)
+    name = name or signature.label
+    return Tool.from_function(function, name=name, description=signature.summary or f"Calls {name}.").to_wire()
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        found = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some functions in C do not tell
-        return {"type": "object", "properties": {}}
-    hints = _hints(function)
-    named = [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    properties = {one.name: _property(hints.get(one.name, Any), one.default) for one in named}
-    required = [one.name for one in named if one.default is one.empty]
-    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+def _check_parts(tool: Tool) -> None:
+    if not callable(tool.function):
+        raise ConfigurationError(f"Cannot make a tool of {tool.function!r}: it cannot be called. Give a function.")
+    if not isinstance(tool.parameters, Mapping) or tool.parameters.get("type") != "object":
+        raise ConfigurationError(
+            f"Cannot make a tool of {tool.name!r}: its parameters are no JSON Schema of an object. "
+            "Give {'type': 'object', 'properties': {…}}."
+        )
+    if tool.timeout is not None and (isinstance(tool.timeout, bool) or not tool.timeout > 0):
+        raise ConfigurationError(
+            f"Cannot bound the time of {tool.name!r} by {tool.timeout!r}: give a number of seconds above 0, or None."
+        )
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(function if inspect.isroutine(function) else type(function).__call__, include_extras=True)
-    except Exception:  # noqa: BLE001 - a hint may be any expression
-        return {}
+def check_style(style: str) -> None:
+    """Raise `ConfigurationError` unless it is a `Style`."""
+    if style not in ("tool", "function"):
+        raise ConfigurationError(f"Cannot offer a tool in the style {style!r}: 'tool' and 'function' are accepted.")
 
 
-def _property(hint: Any, default: Any) -> dict[str, Any]:
-    is_plain = type(default) in (str, int, bool) or default is None
-    return _schema(hint) | ({"default": default} if is_plain else {})
-
-
-def _schema(hint: Any) -> dict[str, Any]:
-    """The JSON Schema of a type; one that JSON does not know is `{}`."""
-    kind, of = get_origin(hint) or hint, get_args(hint)
-    if kind is Annotated:
-        described = next((one for one in hint.__metadata__ if isinstance(one, str)), None)
-        return _schema(of[0]) | ({} if described is None else {"description": described})
-    if kind is Literal:
-        return {"enum": list(of)}
-    if kind in (Union, types.UnionType):
-        return {"anyOf": [_schema(one) for one in of]}
-    if kind in _ARRAYS:
-        items = _schema(of[0]) if of and (kind is not tuple or of[1:] == (Ellipsis,)) else {}
-        return {"type": "array"} | ({"items": items} if items else {})
-    if kind is dict:
-        return {"type": "object"} | ({"additionalProperties": _schema(of[1])} if of else {})
-    return {"type": _TYPES[kind]} if isinstance(kind, type) and kind in _TYPES else {}
-
-
-class BadArguments(ValueError):
-    """A model's arguments are not a JSON object. The text is meant for the model."""
+# -- Arguments ---------------------------------------------------------------------------------------------------
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -106,29 +164,6 @@ def parse_arguments(text: str) -> dict[str, Any]:
     return value
 
 
-async def call_function(functions: Mapping[str, Callable[..., Any]], name: str, arguments: str) -> tuple[bool, str]:
-    """Whether a call succeeded, and its result, or the error, as text for the model. Never fails for a user's mistake."""
-    function = functions.get(name)
-    if function is None:
-        known = ", ".join(sorted(functions)) or "none"
-        return False, f"Error: Function {name} not found. Available functions: {known}."
-    try:
-        found = parse_arguments(arguments)
-    except BadArguments as error:
-        return False, f"Error: {error}\nThe argument must be in JSON format."
-    try:
-        return True, to_text(await CallTool(function, (), found))
-    except (JupyterAgentsError, ChatEnds, BudgetSpent):
-        raise  # for a person, or the end of the chat: no model can mend it
-    except Exception as error:  # noqa: BLE001 - whatever a tool raises is for the model to mend
-        return False, f"Error: {to_text(error) or type(error).__name__}"
-
-
-def to_text(value: Any) -> str:
-    """A tool's value as text. What cannot be written as UTF-8 is replaced."""
-    return scrub(value if isinstance(value, str) else str(value))
-
-
 def _refuse_constant(name: str) -> Any:
     raise BadArguments(f"{name} is not JSON.")
 
@@ -138,3 +173,95 @@ def _finite(digits: str) -> float:
     if math.isinf(value):
         raise BadArguments("A number is too large.")
     return value
+
+
+# -- Calls -------------------------------------------------------------------------------------------------------
+
+
+async def call_tool(functions: Mapping[str, Callable[..., Any]], name: str, arguments: str) -> ToolResult:
+    """The result of a call, or an error that the model can mend. Never fails for a user's mistake.
+
+    A `Tool` is called with validated arguments, and its value becomes JSON or an image. Any other function is called
+    as the classic framework does: with the arguments as they are, and its value is written as `str` does.
+    """
+    function = functions.get(name)
+    if function is None:
+        return _failed(_unknown(name, functions))
+    try:
+        given = parse_arguments(arguments)
+    except BadArguments as error:
+        return _failed(f"{error}\nThe argument must be in JSON format.")
+    try:
+        return await (_call_tool(function, given) if isinstance(function, Tool) else _call_plain(function, given))
+    except (JupyterAgentsError, ChatEnds, BudgetSpent):
+        raise  # for a person, or the end of the chat: no model can mend it
+    except Exception as error:  # noqa: BLE001 - whatever a tool raises is for the model to mend
+        return _failed(
+            to_text(error) or type(error).__name__, external=isinstance(function, Tool) and function.external
+        )
+
+
+async def call_function(functions: Mapping[str, Callable[..., Any]], name: str, arguments: str) -> tuple[bool, str]:
+    """The same as `call_tool`, without images: whether the call succeeded, and the text."""
+    result = await call_tool(functions, name, arguments)
+    return result.ok, result.text
+
+
+async def _call_plain(function: Callable[..., Any], arguments: Mapping[str, Any]) -> ToolResult:
+    return ToolResult(shorten(to_text(await CallTool(function, (), arguments)), MAX_TEXT))
+
+
+async def _call_tool(tool: Tool, arguments: Mapping[str, Any]) -> ToolResult:
+    given = arguments if tool.validate is None else tool.validate(arguments)
+    function = tool.function if tool.timeout is None else _bounded(tool, tool.timeout)
+    value = await CallTool(function, (), given)
+    try:
+        result = to_result(value)
+    except NoText as error:
+        text = f"{tool.name} was called, but the model cannot be given its result: {error}."
+        return _failed(text, external=tool.external)
+    return replace(result, external=result.external or tool.external)
+
+
+def _bounded(tool: Tool, seconds: float) -> Callable[..., Any]:
+    """The tool's function, of which what is to be awaited is given up after some time."""
+
+    def function(**arguments: Any) -> Any:
+        value = tool.function(**arguments)
+        return _within(value, tool.name, seconds) if inspect.isawaitable(value) else value
+
+    return function
+
+
+async def _within(value: Awaitable[Any], name: str, seconds: float) -> Any:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await value
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # of the function itself
+        raise TimeoutError(f"{name} did not answer within {seconds:g} s, and was given up.") from error
+
+
+def _failed(text: str, *, external: bool = False) -> ToolResult:
+    return ToolResult(shorten(f"Error: {text}", MAX_TEXT), ok=False, external=external)
+
+
+def _unknown(name: str, functions: Mapping[str, Any]) -> str:
+    known = ", ".join(sorted(functions)) or "none"
+    meant = nearest(name, functions)
+    return f"Function {name} not found.{f' Did you mean {meant}?' if meant else ''} Available functions: {known}."
+
+
+__all__ = [
+    "BadArguments",
+    "Style",
+    "Tool",
+    "ToolResult",
+    "call_function",
+    "call_tool",
+    "check_style",
+    "parse_arguments",
+    "to_text",
+]

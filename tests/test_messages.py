@@ -27,7 +27,9 @@ MESSAGES = st.builds(
     function_call=st.none() | CALLS,
     tool_calls=st.lists(TOOL_CALLS, max_size=3).map(tuple),
     tool_call_id=st.none() | st.text(min_size=1),
-    tool_responses=st.lists(st.builds(ToolResponse, TEXT, TEXT), max_size=3).map(tuple),
+    tool_responses=st.lists(
+        st.builds(ToolResponse, TEXT, TEXT, st.lists(PARTS, max_size=2).map(tuple)), max_size=3
+    ).map(tuple),
     context=st.none() | st.dictionaries(TEXT, st.integers() | TEXT, max_size=3),
     finish_reason=st.sampled_from([None, "length", "content_filter", "interrupted"]),
 )
@@ -334,6 +336,53 @@ def test_every_tool_call_has_its_own_answer_when_they_go_on_the_wire():
         {"role": "tool", "tool_call_id": "a", "content": "1"},
         {"role": "tool", "tool_call_id": "b", "content": "2"},
     ]
+
+
+def test_images_of_tools_follow_all_results_when_they_go_on_the_wire():
+    responses = (ToolResponse("a", "1", (IMAGE, IMAGE)), ToolResponse("b", "2"), ToolResponse("c", "3", (IMAGE,)))
+
+    assert Message("1", role="tool", tool_responses=responses).to_wire("user") == [
+        {"role": "tool", "tool_call_id": "a", "content": "1"},
+        {"role": "tool", "tool_call_id": "b", "content": "2"},
+        {"role": "tool", "tool_call_id": "c", "content": "3"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Tool call a gave these 2 images:"},
+                IMAGE,
+                IMAGE,
+                {"type": "text", "text": "Tool call c gave this image:"},
+                IMAGE,
+            ],
+        },
+    ]
+
+
+def test_images_of_a_function_follow_its_result_when_they_go_on_the_wire():
+    message = Message(({"type": "text", "text": "A plot."}, IMAGE), role="function", name="plot")
+
+    assert message.to_wire("user") == [
+        {"role": "function", "name": "plot", "content": "A plot."},
+        {"role": "user", "content": [{"type": "text", "text": "The function plot gave this image:"}, IMAGE]},
+    ]
+
+
+def test_images_of_a_tool_are_kept_when_a_message_becomes_a_dictionary():
+    message = Message("1", role="tool", tool_responses=(ToolResponse("a", "1", (IMAGE,)), ToolResponse("b", "2")))
+
+    found = message.to_dict()
+
+    assert found["tool_responses"] == [
+        {"role": "tool", "tool_call_id": "a", "content": "1", "images": [IMAGE]},
+        {"role": "tool", "tool_call_id": "b", "content": "2"},
+    ]
+    assert Message.from_dict(json.loads(json.dumps(found))) == message
+
+
+@pytest.mark.parametrize("images", ["text", [3], 3])
+def test_message_is_refused_when_the_images_of_a_tool_are_no_parts(images):
+    with pytest.raises(InvalidMessageError, match="Cannot send"):
+        Message.from_dict({"tool_responses": [{"tool_call_id": "1", "content": "", "images": images}]})
 
 
 @given(MESSAGES, st.sampled_from(["assistant", "user", "system"]))

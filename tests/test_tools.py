@@ -1,8 +1,10 @@
-"""Calling functions with what a model wrote: whatever it wrote, it gets an answer that it can mend."""
+"""Tools, and calling functions with what a model wrote: whatever it wrote, it gets an answer that it can mend."""
 
+import asyncio
+import inspect
 import json
 import math
-from typing import Annotated, Any, Literal
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,9 +12,10 @@ from hypothesis import strategies as st
 
 from jupyter_agents.budget import BudgetSpent
 from jupyter_agents.drive import ChatCancelled
-from jupyter_agents.errors import ModelUnavailableError, NoHumanError
+from jupyter_agents.errors import ConfigurationError, ModelUnavailableError, NoHumanError
 from jupyter_agents.termination import ChatEnds, EndedBy
-from jupyter_agents.tools import BadArguments, call_function, parse_arguments, to_text, tool_schema
+from jupyter_agents.tool_results import ToolResult
+from jupyter_agents.tools import BadArguments, Tool, call_function, call_tool, parse_arguments, to_text
 from tests.drivers import async_driver, both_drivers, sync_driver
 
 JSON = st.recursive(
@@ -247,61 +250,203 @@ def test_any_value_is_text_that_can_be_encoded(value):
     assert to_text(value).encode("utf-8") or value == ""
 
 
-# -- What a model is told ----------------------------------------------------------------------------------------
+# -- Tools -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("hint", "schema"),
-    [
-        (str, {"type": "string"}),
-        (int, {"type": "integer"}),
-        (float, {"type": "number"}),
-        (bool, {"type": "boolean"}),
-        (Any, {}),
-        (object, {}),
-        (list, {"type": "array"}),
-        (list[int], {"type": "array", "items": {"type": "integer"}}),
-        (tuple[int, ...], {"type": "array", "items": {"type": "integer"}}),
-        (tuple[int, str], {"type": "array"}),
-        (
-            dict[str, list[str]],
-            {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
-        ),
-        (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
-        (Literal["a", 1], {"enum": ["a", 1]}),
-        (Annotated[str, "in English"], {"type": "string", "description": "in English"}),
-        ("no such type", {}),
-    ],
-)
-def test_argument_is_described_by_its_hint(hint, schema):
-    def function(of):
-        """Do it."""
+def scale(x: int, by: float = 2.0) -> dict:
+    """Scale a number."""
+    return {"scaled": x * by}
 
-    function.__annotations__["of"] = hint
 
-    assert tool_schema(function)["function"] == {
-        "name": "function",
-        "description": "Do it.",
-        "parameters": {"type": "object", "properties": {"of": schema}, "required": ["of"]},
+async def a_scale(x: int, by: float = 2.0) -> dict:
+    """Scale a number."""
+    return {"scaled": x * by}
+
+
+def made(**changes):
+    parts = {"name": "f", "description": "F.", "function": scale, "parameters": {"type": "object", "properties": {}}}
+    return Tool(**(parts | changes))
+
+
+def test_tool_is_told_to_a_server_in_both_styles():
+    tool = Tool.from_function(scale)
+
+    function = {
+        "name": "scale",
+        "description": "Scale a number.",
+        "parameters": {
+            "type": "object",
+            "properties": {"x": {"type": "integer"}, "by": {"type": "number", "default": 2.0}},
+            "required": ["x"],
+            "additionalProperties": False,
+        },
     }
+    assert tool.to_wire() == {"type": "function", "function": function}
+    assert tool.to_wire("function") == function
 
 
-class Weather:
-    def __call__(self, a, b=2.5, *rest, c: int = 1, **more):
-        return a
+def test_tool_stays_as_it_is_when_its_wire_form_is_changed():
+    tool = Tool.from_function(scale)
+
+    tool.to_wire()["function"]["parameters"]["properties"].clear()
+
+    assert tool.parameters["properties"].keys() == {"x", "by"}
+
+
+def test_tool_can_be_called_and_looked_at_like_its_function():
+    tool = replace(Tool.from_function(scale), name="other")
+
+    assert tool(3, by=1.0) == {"scaled": 3.0}
+    assert inspect.signature(tool) == inspect.signature(scale)
+    assert hash(tool) == hash(replace(tool))
 
 
 @pytest.mark.parametrize(
-    ("function", "properties"),
+    ("make", "said"),
     [
-        (Weather(), {"a": {}, "b": {}, "c": {"type": "integer", "default": 1}}),
-        (Weather().__call__, {"a": {}, "b": {}, "c": {"type": "integer", "default": 1}}),
-        (min, {}),
+        (lambda: made(name="two words"), "Cannot name a tool 'two words'"),
+        (lambda: made(name=""), "Cannot name a tool ''"),
+        (lambda: made(name="x" * 65), "up to 64"),
+        (lambda: made(name=None), "Cannot name a tool None"),
+        (lambda: made(name="a\n"), "Cannot name a tool"),
+        (lambda: made(description=" "), "has no description.*description='…', or write a docstring"),
+        (lambda: made(function=3), "3: it cannot be called"),
+        (lambda: made(parameters={"type": "array"}), "no JSON Schema of an object"),
+        (lambda: made(parameters=None), "no JSON Schema of an object"),
+        (lambda: made(timeout=0), "by 0"),
+        (lambda: made().to_wire("xml"), "in the style 'xml'"),
+        (lambda: Tool.from_function(lambda x: x, description="F."), "Cannot name a tool '<lambda>'.*Give name="),
+        (lambda: Tool.from_function(lambda x: x, name="f"), "has no description"),
+        (lambda: Tool.from_function(3), "3: it cannot be called"),
+        (lambda: Tool.from_function(scale, timeout=1), "only an async function can be stopped"),
     ],
 )
-def test_schema_is_plain_json_whatever_can_be_called(function, properties):
-    schema = tool_schema(function, name="given")
+def test_tool_is_refused_when_no_model_could_use_it(make, said):
+    with pytest.raises(ConfigurationError, match=said):
+        make()
 
-    assert json.loads(json.dumps(schema)) == schema
-    assert schema["function"]["name"] == "given"
-    assert schema["function"]["parameters"]["properties"] == properties
+
+def test_name_and_description_may_be_given():
+    tool = Tool.from_function(lambda x: x, name="f", description="F.", external=True)
+
+    assert (tool.name, tool.description, tool.external) == ("f", "F.", True)
+
+
+# -- Calls of tools ----------------------------------------------------------------------------------------------
+
+
+@both_drivers
+@pytest.mark.parametrize("function", [scale, a_scale], ids=["plain", "async"])
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [
+        ('{"x": "3"}', (True, '{"scaled": 6.0}')),
+        ('{"x": "y"}', (False, 'Error: The arguments do not fit. x: Input should be a valid integer, unable to parse string as an integer, got "y".')),
+        ('{"x": 1, "bye": 1}', (False, "Error: The arguments do not fit. bye: there is no such parameter (did you mean by?).\nParameters: x (required), by.")),
+        ("{", (False, "Error: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)\nThe argument must be in JSON format.")),
+    ],
+)  # fmt: skip
+def test_tool_is_called_with_checked_arguments(driver, function, arguments, outcome):
+    assert call(driver, Tool.from_function(function, name="f"), arguments=arguments) == outcome
+
+
+@both_drivers
+def test_nearest_function_is_named_when_the_function_is_mistyped(driver):
+    assert call(driver, {"search": area, "add": area}, name="serch") == (
+        False,
+        "Error: Function serch not found. Did you mean search? Available functions: add, search.",
+    )
+
+
+@both_drivers
+@pytest.mark.parametrize("value", [b"x" * 10, object(), [object()]], ids=lambda value: str(type(value)))
+def test_model_is_told_when_the_result_of_a_tool_has_no_text(driver, value):
+    tool = Tool.from_function(lambda: value, name="f", description="F.")
+
+    ok, text = call(driver, tool)
+
+    assert not ok
+    assert text.startswith("Error: f was called, but the model cannot be given its result: it ")
+
+
+@both_drivers
+@pytest.mark.parametrize("tool", [False, True])
+def test_long_text_is_cut_in_its_middle(driver, tool):
+    def long():
+        """Give much."""
+        return "x" * 100_000
+
+    ok, text = call(driver, Tool.from_function(long, name="f") if tool else long)
+
+    assert ok
+    assert len(text) < 20_100
+    assert "80,000 characters not shown" in text
+
+
+@both_drivers
+def test_long_error_is_cut_in_its_middle(driver):
+    ok, text = call(driver, fails(ValueError("x" * 100_000)))
+
+    assert not ok
+    assert len(text) < 20_100
+
+
+@both_drivers
+def test_async_tool_is_given_up_when_its_time_is_over(driver):
+    ended = []
+
+    async def wait(seconds: float):
+        """Wait."""
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return "waited"
+
+    tool = Tool.from_function(wait, name="f", timeout=0.05)
+
+    assert call(driver, tool, arguments='{"seconds": 60}') == (
+        False,
+        "Error: f did not answer within 0.05 s, and was given up.",
+    )
+    assert ended == ["cancelled"]
+    assert call(driver, tool, arguments='{"seconds": 0}') == (True, "waited")
+
+
+@both_drivers
+def test_own_timeout_of_a_tool_keeps_its_words(driver):
+    async def ask():
+        """Ask."""
+        raise TimeoutError("the database sleeps")
+
+    assert call(driver, Tool.from_function(ask, name="f", timeout=5)) == (False, "Error: the database sleeps")
+
+
+@both_drivers
+@pytest.mark.parametrize("ok", [True, False])
+def test_result_is_marked_when_it_comes_from_outside(driver, ok):
+    def read():
+        """Read."""
+        if not ok:
+            raise ValueError("no")
+        return "words"
+
+    tools = {"f": Tool.from_function(read, name="f", external=True), "g": Tool.from_function(read, name="g")}
+
+    assert [driver(lambda name=name: call_tool(tools, name, "{}")).external for name in tools] == [True, False]
+
+
+@both_drivers
+def test_tool_may_give_its_result_itself(driver):
+    tool = Tool.from_function(lambda: ToolResult("no luck", ok=False), name="f", description="F.")
+
+    assert call(driver, tool) == (False, "no luck")
+
+
+@given(OBJECTS)
+def test_any_object_is_accepted_or_refused_with_a_short_text(arguments):
+    ok, text = call(sync_driver, Tool.from_function(scale, name="f"), arguments=json.dumps(arguments))
+
+    assert ok or text.startswith("Error: ")
+    assert len(text) < 2_000

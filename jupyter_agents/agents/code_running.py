@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig, stricter
 from jupyter_agents.agents.faces import call_hook, is_overridden
+from jupyter_agents.agents.tool_use import lender_of
 from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
 from jupyter_agents.effects import Ask, Emit, Execute
 from jupyter_agents.errors import NoHumanError
@@ -120,7 +121,9 @@ async def approve_call(agent: ResponsiveAgent, name: str, arguments: str) -> tup
     functions on this machine unless the user says so.
     """
     run = await ThisRun()
+    lender = lender_of(agent, name)
     policy = stricter(agent.tool_policy, run.session.settings.tool_policy)
+    policy = policy if lender is None else stricter(policy, lender.tool_policy)
     if policy == "deny":
         return None, "Calling functions is not allowed here. Solve the task without, or say what you would need."
     is_foreign = run.tape is not None and run.tape.is_foreign

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
@@ -123,6 +123,22 @@ class ModelConfig:
         else:
             model = named_model(name, self._given or self.model)
         return ModelConfig(model, self._options, given)
+
+    def offering(self, key: str, signatures: Sequence[Mapping[str, Any]]) -> ModelConfig:
+        """The same with other `tools`, or legacy `functions`, in every request."""
+        if any(key in config for config in (self._given or {}).get("config_list") or ()):
+            raise ConfigurationError(
+                f"Cannot change what the model may call: a config in config_list has {key!r} of its own. "
+                f"Put {key!r} beside config_list, for all."
+            )
+        found = [copy.deepcopy(dict(one)) for one in signatures]
+        given, options = (
+            {name: value for name, value in one.items() if name != key} for one in (self._given or {}, self._options)
+        )
+        if found:
+            return replace(self, _given=given | {key: found}, _options=options | {key: found})
+        was_given = key in (self._given or {})  # the model was made with them; `None` goes before that, and is not sent
+        return replace(self, _given=given, _options=options | ({key: None} if was_given else {}))
 
     def to_classic(self) -> dict[str, Any] | bool:
         """The dictionary as it was given (a copy), or `False`. What is secret in it is not shown when it is printed."""
