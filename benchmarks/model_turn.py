@@ -43,11 +43,16 @@ Row = dict[str, dict[str, float]]
 
 
 @contextmanager
-def counting_server() -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
-    """A server in a process of its own: its address, and a function that tells how often each path was asked."""
+def counting_server(
+    answer: Callable[[ServerRequest], str | ServerReply] | None = None,
+) -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
+    """A server in a process of its own: its address, and a function that tells how often each path was asked.
+
+    `answer` (a function of a module) says what it replies.
+    """
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
-    server = spawn.Process(target=serve, args=(there,), daemon=True)
+    server = spawn.Process(target=serve, args=(there, answer), daemon=True)
     server.start()
     there.close()  # so that a server that dies is noticed
 
@@ -63,21 +68,28 @@ def counting_server() -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
         server.terminate()
 
 
-def serve(pipe: Any) -> None:
+def serve(pipe: Any, answer: Callable[[ServerRequest], str | ServerReply] | None) -> None:
     """Run the server until the pipe says stop."""
     counted: Counter[str] = Counter()
-    burst = ServerReply(text="word " * CHUNKS)
 
-    def answer(request: ServerRequest) -> str | ServerReply:
+    def count_and_answer(request: ServerRequest) -> str | ServerReply:
         server.requests.clear()  # they would only be kept
         counted[request.path.removeprefix("/v1/").removesuffix("/chat/completions")] += 1
-        return burst if request.body["model"] == "burst" else "Done."
+        return (answer or done)(request)
 
     with FakeOpenAIServer() as server:
-        server.respond_with(answer)
+        server.respond_with(count_and_answer)
         pipe.send(server.base_url)
         while pipe.recv() == "count":
             pipe.send(counted)
+
+
+_BURST = ServerReply(text="word " * CHUNKS)
+
+
+def done(request: ServerRequest) -> str | ServerReply:
+    """The shortest reply, or the long stream."""
+    return _BURST if request.body["model"] == "burst" else "Done."
 
 
 def check_calls(counted: Mapping[str, int], expected: Mapping[str, int]) -> None:

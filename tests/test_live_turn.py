@@ -737,6 +737,18 @@ def test_what_is_saved_is_left_alone_while_a_person_answers(lab, listener):
     assert len(lab.published) == shown
 
 
+def test_what_a_model_is_asked_aside_goes_on_and_is_no_turn(lab, listener):
+    tell(listener, ModelAsked(0, "manager", 3, "choosing who speaks next"))
+    lab.clock.run(1)
+    state = lab.draw()
+
+    tell(listener, ModelAnswered(0, "manager", "stop"), ASKED, ANSWERED, said("I speak."), ENDED)
+
+    assert state["live"] is None
+    assert (state["activity"]["agent"], state["activity"]["what"]) == ("manager", "choosing who speaks next")
+    assert lab.texts()[-1] == "assistant (to user):\n\nI speak."
+
+
 def test_chat_goes_on_in_another_cell_when_it_is_shown_there_again(lab, listener):
     tell(listener, OPENING, ASKED)
     lab.clock.run(1)

@@ -4,7 +4,17 @@ import pytest
 
 from jupyter_agents.display import slots
 from jupyter_agents.display.notebook import MAX_OUTPUTS, NotebookListener
-from jupyter_agents.events import ChatEnded, ChatStarted, CodeFinished, Delta, MessageSent, Noted
+from jupyter_agents.events import (
+    ChatEnded,
+    ChatStarted,
+    CodeFinished,
+    Delta,
+    MessageSent,
+    Noted,
+    SeriesEnded,
+    SeriesStarted,
+    Summarised,
+)
 from jupyter_agents.executors.outputs import MESSAGE_MIME
 from jupyter_agents.messages import Message
 from tests.lab import Lab, tell
@@ -56,6 +66,23 @@ def test_opening_message_is_left_out_when_the_cell_shows_it(page):
     )
 
     assert [text.rpartition("\n")[2] for text in cell.texts()] == ["m1", "nested", "m2"]
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+def test_chats_of_a_series_are_shown_one_below_the_other(page, is_followed):
+    cell = page(is_followed=is_followed)
+
+    tell(
+        NotebookListener(),
+        SeriesStarted(0, 2),
+        *(ChatStarted(1, "user", "a", 0), sent("first", chat=1), Summarised(1, "So.\n\nIt is.", "function")),
+        ChatEnded(1, "termination message"),
+        *(ChatStarted(2, "user", "b", 0), sent("second", chat=2), Summarised(2, "", "none")),
+        *(ChatEnded(2, "termination message"), SeriesEnded(0)),
+    )
+
+    assert [text.rpartition("\n")[2] for text in cell.texts()] == ["first", "Summary: So. It is.", "second"]
+    assert [one[1][MESSAGE_MIME].get("depth", 0) for one in cell.outputs] == [0, 0, 0]
 
 
 def test_opening_keeps_its_number_when_it_is_left_out(page):

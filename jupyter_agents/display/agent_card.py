@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from jupyter_agents.display.figures import count, short
+from jupyter_agents.display.figures import count, listed, short
 from jupyter_agents.display.markdown import clean, code_html, code_markdown, escape_markdown
 from jupyter_agents.display.tables import one_line
 from jupyter_agents.session import current_session
@@ -44,11 +44,14 @@ def agent_bundle(agent: ResponsiveAgent) -> dict[str, Any]:
 def facts_of(agent: ResponsiveAgent) -> Iterator[tuple[str, list[str]]]:
     """What there is to say of an agent: the subject, and lines about it."""
     if agent.description:
-        yield "description", [_shortened(agent.description)]
-    yield "model", ["none" if agent.model is None else _shortened(agent.model)]
+        yield "description", [shortened(agent.description)]
+    yield "model", ["none" if agent.model is None else shortened(agent.model)]
     mode = agent.human_input_mode
     yield "human input", [f"{mode}: {_HUMAN[mode]}" if agent.asks_session_human else f"{mode}: its own way of asking"]
     yield "code", [_code(agent)]
+    group = getattr(agent, "groupchat", None)
+    if group is not None:
+        yield "leads", [f"a group of {listed(short(name) for name in group.agent_names)}"]
     functions = [signature_of(name, function) for name, function in sorted(agent.function_map.items())]
     if functions:
         more = len(functions) - _MOST_FUNCTIONS
@@ -71,10 +74,11 @@ def signature_of(name: str, function: Callable[..., Any]) -> str:
         found = str(inspect.signature(function))
     except Exception:  # noqa: BLE001 - a user's object may raise anything when it is asked what it takes
         found = "(…)"
-    return _shortened(f"{name}{found}")
+    return shortened(f"{name}{found}")
 
 
-def _shortened(text: object) -> str:
+def shortened(text: object) -> str:
+    """Foreign text on one line, and not too long a one."""
     line = one_line(text)
     return line if len(line) <= _MOST_WORDS else f"{line[: _MOST_WORDS - 1]}…"
 
@@ -90,18 +94,23 @@ def kind_of(agent: ResponsiveAgent) -> str:
 
 
 def _html(agent: ResponsiveAgent, facts: list[tuple[str, list[str]]]) -> str:
-    rows = "".join(
-        f'<dt style="{_FACT};opacity:.75;font-weight:400">{subject}</dt><dd style="{_FACT}">{_lines(subject, lines)}</dd>'
-        for subject, lines in facts
-    )
     return (
         f'<section aria-label="{escape(one_line(agent.name))}" style="margin:4px 0;max-width:46em;padding:10px 14px;'
         'border:1px solid var(--jp-border-color1,rgba(128,128,128,.5));border-radius:8px">'
         f'<div style="margin-bottom:6px;overflow-wrap:anywhere"><b style="font-size:115%">{escape(one_line(agent.name))}</b> '
         f'<span style="opacity:.75">{escape(kind_of(agent))}</span></div>'
-        f'<dl style="display:grid;grid-template-columns:max-content minmax(0,1fr);column-gap:16px;margin:0">{rows}</dl>'
-        f"{_instructions(agent)}</section>"
+        f"{facts_html(facts)}{_instructions(agent)}</section>"
     )
+
+
+def facts_html(facts: Iterable[tuple[str, list[str]]]) -> str:
+    """Subjects and what there is to say of them, side by side."""
+    rows = "".join(
+        f'<dt style="{_FACT};opacity:.75;font-weight:400">{subject}</dt><dd style="{_FACT}">{_lines(subject, lines)}</dd>'
+        for subject, lines in facts
+    )
+    columns = "display:grid;grid-template-columns:max-content minmax(0,1fr);column-gap:16px;margin:0"
+    return f'<dl style="{columns}">{rows}</dl>'
 
 
 def _lines(subject: str, lines: list[str]) -> str:

@@ -41,6 +41,8 @@ from jupyter_agents.events import (
     ModelAnswered,
     ModelFailed,
     Noted,
+    SeriesStarted,
+    Summarised,
 )
 from jupyter_agents.executors.outputs import MESSAGE_MIME, plain
 from jupyter_agents.messages import Message
@@ -49,6 +51,7 @@ from jupyter_agents.termination import EndedBy
 METADATA_KEY = "jupyter_agents"
 """Where the metadata of an output says what differs from run to run."""
 
+_LONGEST_SUMMARY = 300
 _CODE_RESULT = re.compile(r"exitcode: (-?\d+) \(execution (succeeded|failed)\)\nCode output: ?\n?(.*)", re.DOTALL)
 _ORDINARY_ENDS = frozenset(
     {EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION}
@@ -92,6 +95,8 @@ class Transcript:
             return self._message(event)
         if isinstance(event, Noted):
             return note_bundle(event)
+        if isinstance(event, Summarised):
+            return summary_bundle(event)
         if isinstance(event, ChatEnded):
             return end_bundle(event)
         if isinstance(event, ModelFailed):
@@ -102,6 +107,8 @@ class Transcript:
     def _remember(self, event: Event) -> None:
         if isinstance(event, ChatStarted):
             self._depths[event.chat] = 0 if event.parent is None else self._depths.get(event.parent, 0) + 1
+        elif isinstance(event, SeriesStarted):  # it says nothing itself: its chats are not nested in anything
+            self._depths[event.chat] = -1
         elif isinstance(event, HumanAnswered) and event.action in _DECISIONS:
             self._decisions.setdefault((event.chat, event.agent), []).append(event)
         elif isinstance(event, ModelAnswered):
@@ -235,6 +242,15 @@ def note_bundle(event: Noted) -> Bundle:
     text = clean(event.text)
     sign = "\N{WARNING SIGN} " if event.level == "warning" else ""
     return _line(_of("note", event.chat) | {"level": event.level}, sign + text, text)
+
+
+def summary_bundle(event: Summarised) -> Bundle | None:
+    """What a chat came to, in a line; `None` where nothing was summed up. The result of the chat has all of it."""
+    words = " ".join(clean(event.text).split())
+    if not words:
+        return None
+    words = words if len(words) <= _LONGEST_SUMMARY else f"{words[: _LONGEST_SUMMARY - 1]}…"
+    return _line(_of("note", event.chat) | {"level": "info"}, f"Summary: {words}", f"Summary: {words}")
 
 
 def cut_remark(message: Message) -> str:
@@ -390,4 +406,5 @@ __all__ = [
     "joined_bundle",
     "message_bundle",
     "note_bundle",
+    "summary_bundle",
 ]

@@ -33,6 +33,9 @@ from jupyter_agents.events import (
     ModelFailed,
     Noted,
     Notice,
+    SeriesEnded,
+    SeriesStarted,
+    Summarised,
     ToolFinished,
     ToolStarted,
     Waiting,
@@ -89,7 +92,7 @@ class NotebookListener:
 
     def _hear(self, entry: Entry) -> None:
         event = entry.event
-        if isinstance(event, ChatStarted) and event.parent is None:
+        if isinstance(event, SeriesStarted) or (isinstance(event, ChatStarted) and event.parent is None):
             self._begin(event)
         handle = _HANDLERS.get(type(event))
         if handle is not None:
@@ -99,10 +102,10 @@ class NotebookListener:
             self._show(bundle, event)
         if isinstance(event, MessageSent):
             self._last = event
-        if isinstance(event, ChatEnded) and event.chat == self._root:
+        if isinstance(event, ChatEnded | SeriesEnded) and event.chat == self._root:
             self._stage.end()
 
-    def _begin(self, event: ChatStarted) -> None:
+    def _begin(self, event: ChatStarted | SeriesStarted) -> None:
         self._root, self._is_opening = event.chat, True
         if self.box is not None:
             self._transcript = self.box.transcript
@@ -116,7 +119,7 @@ class NotebookListener:
         """A message ends the live turn, unless it is said in a chat beside the one of that turn."""
         is_message = isinstance(event, MessageSent)
         is_beside = self._is_asked and self._asked != Doer("model", event.chat, getattr(event, "sender", ""))
-        self._stage.show(bundle, ends_turn=is_message and not is_beside, is_note=isinstance(event, Noted))
+        self._stage.show(bundle, ends_turn=is_message and not is_beside, is_note=isinstance(event, Noted | Summarised))
 
     def _is_body_of_cell(self, event: Event) -> bool:
         if not isinstance(event, MessageSent) or event.chat != self._root:
@@ -129,12 +132,13 @@ class NotebookListener:
     def _turn_begins(self, event: ModelAsked) -> None:
         """An agent is asked for its next message.
 
-        Where another one is asked at the same time, in a chat beside this one, the page stays with that one.
+        Where another one is asked at the same time, in a chat beside this one, the page stays with that one. What a
+        model is asked aside becomes no message.
         """
         doer = Doer("model", event.chat, event.agent)
-        is_beside, activity = self._is_asked, Activity("model", event.agent, "", self.at.now())
+        is_beside, activity = self._is_asked, Activity("model", event.agent, event.aside, self.at.now())
         self._goes_on(doer, activity)
-        if self.page is None or is_beside:
+        if self.page is None or is_beside or event.aside:
             return
         self._asked = doer
         recipient = self._last.sender if self._last is not None and self._last.recipient == event.agent else ""
@@ -199,7 +203,7 @@ class NotebookListener:
             return
         self._doing.begin(doer, activity)
         self._stage.show_activity(self._doing.now)
-        if activity.kind in ("code", "tool"):
+        if activity.kind in ("code", "tool") or activity.what:
             self._stage.open_later(_ACTIVITY_OPENS, lambda: self._doing.is_at(activity))
 
     def _ceases(self, doer: Doer) -> None:

@@ -34,13 +34,19 @@ _SUMMARY = "cursor:pointer;padding:2px 0"
 
 
 def result_bundle(shown: Any) -> dict[str, Any]:
-    """What is shown of a result, of a figure of one, or of an agent, as HTML, Markdown and plain text."""
+    """What is shown of a result, of a figure of one, of an agent or of a group, as HTML, Markdown and plain text."""
+    from jupyter_agents.agents.group_chat import GroupChat
     from jupyter_agents.conversation import ChatFigure, ChatResult
     from jupyter_agents.display.agent_card import agent_bundle
+    from jupyter_agents.display.group_card import group_bundle
 
-    if isinstance(shown, ChatResult):
-        return chat_bundle(shown)
-    return figure_bundle(shown) if isinstance(shown, ChatFigure) else agent_bundle(shown)
+    bundles: dict[type, Callable[[Any], dict[str, Any]]] = {
+        ChatResult: chat_bundle,
+        ChatFigure: figure_bundle,
+        GroupChat: group_bundle,
+    }
+    draw = next((draw for kind, draw in bundles.items() if isinstance(shown, kind)), agent_bundle)
+    return draw(shown)
 
 
 def chat_bundle(result: ChatResult) -> dict[str, Any]:

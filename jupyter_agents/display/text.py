@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from jupyter_agents.display.bundle import cut_remark, end_bundle
+from jupyter_agents.display.bundle import cut_remark, end_bundle, summary_bundle
 from jupyter_agents.display.markdown import clean
 from jupyter_agents.events import (
     ChatEnded,
@@ -22,6 +22,8 @@ from jupyter_agents.events import (
     ModelFailed,
     Noted,
     Notice,
+    SpeakerChosen,
+    Summarised,
     ToolStarted,
     Waiting,
 )
@@ -94,8 +96,12 @@ class TextListener:
             self._blocks += 1
         elif isinstance(event, ToolStarted):
             yield f"\n>>>>>>>> EXECUTING FUNCTION {event.name}...\n"
+        elif isinstance(event, SpeakerChosen):
+            yield f"\nNext speaker: {event.speaker}\n" if event.speaker else ""
         elif isinstance(event, Noted):
             yield f"\n>>>>>>>> {event.text}\n"
+        elif isinstance(event, Summarised) and (summary := summary_bundle(event)) is not None:
+            yield f"\n>>>>>>>> {summary.data['text/plain']}\n"
         elif isinstance(event, ModelFailed):
             yield f"\n>>>>>>>> THE MODEL OF {event.agent} FAILED: {event.error}\n"
         elif isinstance(event, ChatEnded) and (ending := end_bundle(event)) is not None:

@@ -17,6 +17,8 @@ it.each([
 it.each([
   [activity('model'), 3.2, 'waiting for the model · 3 s'],
   [activity('model'), 0.7, 'waiting for the model'],
+  [activity('model', { what: 'choosing who speaks next' }), 2, 'choosing who speaks next · 2 s'],
+  [activity('model', { what: 'thinking aloud' }), 2, 'thinking aloud · 2 s'],
   [activity('code', { what: 'python' }), 12, 'running python · 12 s'],
   [activity('tool', { what: 'get_price' }), 2, 'calling get_price · 2 s'],
   [activity('queue'), 4, 'waiting for another block · 4 s'],

@@ -24,7 +24,7 @@ function doing(activity: IActivity, seconds: number, isWriting: boolean): string
   const { kind, what } = activity;
   switch (kind) {
     case 'model':
-      return isWriting ? __('writing') : __('waiting for the model');
+      return isWriting ? __('writing') : what ? aside(what) : __('waiting for the model');
     case 'code':
       return what ? __('running %1', what) : __('running code');
     case 'tool':
@@ -36,6 +36,16 @@ function doing(activity: IActivity, seconds: number, isWriting: boolean): string
     case 'person':
       return __('waiting for you');
   }
+}
+
+/** What a model is asked that becomes no message; the kernel says it in English. */
+function aside(what: string): string {
+  const { __ } = translations();
+  const known: Record<string, string> = {
+    'choosing who speaks next': __('choosing who speaks next'),
+    'summing up': __('summing up')
+  };
+  return known[what] ?? what;
 }
 
 function retrying({ what, elapsed, remaining }: IActivity, seconds: number): string {

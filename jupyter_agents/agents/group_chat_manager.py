@@ -1,0 +1,285 @@
+"""The agent that stands for a group: what it receives, the group hears, and it lets its members talk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jupyter_agents.agents.faces import call, call_hook, faces
+from jupyter_agents.agents.group_chat import GroupChat
+from jupyter_agents.agents.history import Talk
+from jupyter_agents.agents.memory import memory_of
+from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.conversation import begin_progress, hold_chat, open_run, send
+from jupyter_agents.effects import Emit, Hold
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.events import Relayed
+from jupyter_agents.messages import Message
+from jupyter_agents.models.base import Model
+from jupyter_agents.replies import Reply
+from jupyter_agents.run import Run, ThisRun
+from jupyter_agents.termination import EndedBy, Ending, HumanInputMode
+
+
+class GroupChatManager(ResponsiveAgent):
+    """An agent that leads a group: it passes on what is said, and gives the word to one member after another.
+
+    To talk with a group, begin a chat with its manager. Its model chooses the speakers (without one, they speak in
+    turns); it must have no functions. A manager may itself be in a group: its team then talks about what it hears
+    in a chat of its own, and the last message of that is its reply.
+
+    >>> from jupyter_agents import AssistantAgent, UserProxyAgent
+    >>> from jupyter_agents.testing import ScriptedModel
+    >>> user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config=False)
+    >>> poet = AssistantAgent("Poet", llm_config=ScriptedModel(["Snow falls. TERMINATE"]))
+    >>> group = GroupChat([user, poet], speaker_selection_method="round_robin")
+    >>> result = user.initiate_chat(GroupChatManager(group, llm_config=False), message="A haiku, please.", silent=True)
+    >>> result.messages[-1]["name"], result.ended_by
+    ('Poet', <EndedBy.TERMINATION: 'termination message'>)
+    """
+
+    def __init__(
+        self,
+        groupchat: GroupChat,
+        name: str = "chat_manager",
+        max_consecutive_auto_reply: int | None = sys.maxsize,
+        human_input_mode: HumanInputMode = "NEVER",
+        system_message: str = "Group chat manager.",
+        *,
+        llm_config: Mapping[str, Any] | Model | bool | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(groupchat, GroupChat):
+            raise ConfigurationError(
+                f"Cannot manage {groupchat!r}: it is no GroupChat. Build one of your agents first."
+            )
+        options.setdefault("code_execution_config", False)
+        super().__init__(
+            name,
+            system_message,
+            max_consecutive_auto_reply=max_consecutive_auto_reply,
+            human_input_mode=human_input_mode,
+            llm_config=llm_config,
+            **options,
+        )
+        for key in ("functions", "tools"):
+            if self.request_options.get(key):
+                raise ConfigurationError(
+                    f"Cannot build the manager {name!r}: its llm_config has {key!r}, but it only chooses speakers. "
+                    "Give the functions to the agents of the group."
+                )
+        self._groupchat = groupchat
+        self.register_auto_reply([_is_anyone, None], GroupChatManager.run_chat, 0, groupchat, GroupChat.reset)
+
+    @property
+    def groupchat(self) -> GroupChat:
+        """The group that it leads."""
+        return self._groupchat
+
+    @property
+    def last_speaker(self) -> Any:
+        """Who of the group spoke last; the manager itself where nobody has yet."""
+        return self._groupchat.last_speaker or self
+
+    async def _run_chat(
+        self,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        sender: Any = None,
+        config: GroupChat | None = None,
+    ) -> Reply:
+        """Have the group talk about the last message, until its chat ends. A reply function, for any agent.
+
+        It gives the pair `(True, reply)`: no reply but where the sender is a group itself, which is told the last word.
+        """
+        group = config or getattr(self, "groupchat", None)
+        if group is None:
+            raise ConfigurationError(
+                f"Cannot run a group chat: {self.name!r} has no group. Register run_chat with config=GroupChat(…)."
+            )
+        said = messages if messages is not None else self.chat_messages[sender]
+        if not said:
+            return Reply(True, None)
+        talk = GroupTalk(self, group)
+        first = Message.from_dict(said[-1])
+        if isinstance(sender, GroupChatManager) and sender.groupchat is not group:
+            return await talk.hold_apart(first, sender)
+        return Reply(True, None, ending=await talk.hold(first, sender))
+
+    run_chat, a_run_chat = faces(_run_chat)
+
+    def resume(
+        self,
+        messages: str | Sequence[Mapping[str, Any]],
+        remove_termination_string: str | Callable[[str], str] | None = None,
+        silent: bool | None = False,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Bring the group to where an earlier chat had come: `messages` of a `GroupChat`, or their JSON.
+
+        Gives the last speaker and the last message, for `speaker.initiate_chat(manager, message=…,
+        clear_history=False)`. Whatever of `remove_termination_string` stands in the last message is taken out.
+        Raises `ConfigurationError` for messages of somebody who is not in the group, and then changes nothing.
+        """
+        said = self.messages_from_string(messages) if isinstance(messages, str) else [dict(one) for one in messages]
+        if not said:
+            raise ConfigurationError("Cannot resume the chat: there are no messages. Give those of a group chat.")
+        speakers = [self._speaker_of(one) for one in said]
+        said[-1] = _without(said[-1], remove_termination_string)
+        self._groupchat.reset()
+        for message, speaker in zip(said[:-1], speakers, strict=False):
+            self._groupchat.append(message, speaker)
+        earlier = [_named(one, speaker) for one, speaker in zip(said[:-1], speakers, strict=False)]
+        for member in self._groupchat.agents:
+            is_own = [speaker is member for speaker in speakers[:-1]]
+            memory_of(member).load(self, Talk(zip(is_own, earlier, strict=True)))
+            memory_of(self).load(member, Talk((not own, one) for own, one in zip(is_own, earlier, strict=True)))
+        self._groupchat.last_speaker = speakers[-1]
+        return speakers[-1], said[-1]
+
+    def messages_to_string(self, messages: Sequence[Mapping[str, Any]] | None = None) -> str:
+        """Messages (those of the group, if none are given) as JSON."""
+        return json.dumps([dict(one) for one in (self._groupchat.messages if messages is None else messages)])
+
+    def messages_from_string(self, text: str) -> list[dict[str, Any]]:
+        """Messages from that JSON. Raises `ConfigurationError` for what is no list of messages."""
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"Cannot read the messages: they are no JSON ({error}). Give what messages_to_string() gave."
+            ) from error
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise ConfigurationError(
+                "Cannot read the messages: the JSON is no list of messages. See messages_to_string()."
+            )
+        return found
+
+    def _speaker_of(self, message: Mapping[str, Any]) -> Any:
+        everyone = [*self._groupchat.agents, self]
+        name = message.get("name")
+        found = next((one for one in everyone if one.name == name), None)
+        if found is None:
+            raise ConfigurationError(
+                f"Cannot resume the chat: a message is by {name!r}, and the group has "
+                f"{', '.join(self._groupchat.agent_names)}. Resume it with a group of the same agents."
+            )
+        return found
+
+
+class GroupTalk:
+    """One talk of a group. The manager may be any agent: it is whom the members hear and answer."""
+
+    def __init__(self, manager: Any, group: GroupChat) -> None:
+        self._manager, self._group = manager, group
+
+    async def hold(self, message: Message, speaker: Any) -> Ending:
+        """Pass on a message, give the word to the next, and so on; why it ended."""
+        run = await ThisRun()
+        await self._introduce(run)
+        return await self._rounds(run, message, speaker)
+
+    async def go_on(self, message: Message, speaker: Any, *, is_heard: bool = True, following: Any = None) -> Ending:
+        """The same, where this was said before: the others have heard it, or not. `following` speaks first, if given."""
+        run = await ThisRun()
+        if is_heard:
+            speaker, message, ending = await self._turn(run, speaker, following)
+            if ending is not None:
+                return ending
+        return await self._rounds(run, message, speaker)
+
+    async def _rounds(self, run: Run, message: Message, speaker: Any) -> Ending:
+        for round_ in range(1, self._group.max_round + 1):
+            await self._hear(run, message, speaker)
+            ending = await self._ending_after(message) if speaker is not self._manager else None
+            if ending is not None or round_ == self._group.max_round:
+                return ending or Ending(EndedBy.MAX_ROUNDS, f"{round_} messages in the group")
+            speaker, message, ending = await self._turn(run, speaker)
+            if ending is not None:
+                return ending
+        raise AssertionError("a round is the last one")
+
+    async def _turn(self, run: Run, last: Any, following: Any = None) -> tuple[Any, Message, Ending | None]:
+        """Who speaks after `last`, and what; with why the chat ends after it, if it does."""
+        progress = run.state.progress or begin_progress(run)
+        await Hold()
+        speaker, said = await self._next(run, last, following)
+        if said.message is None:
+            return speaker, Message(""), said.ending
+        await send(run, speaker, self._manager, said)
+        ending = said.ends_after or progress.ending(max(len(self._group.agents), 2))
+        if ending is not None:
+            await self._hear(run, said.message, speaker)
+        return speaker, said.message, ending
+
+    async def hold_apart(self, message: Message, sender: Any) -> Reply:
+        """The same in a chat of its own, nested in the one of another group; the last word is the team's reply."""
+        parent = await ThisRun()
+        run = await open_run(None, silent=False, budget=None)
+        result = await hold_chat(sender, self._manager, self.hold(message, sender), run, parent.chat)
+        if len(result) == 0:
+            return Reply(True, None, ending=Ending(EndedBy.NO_REPLY, f"the team {self._manager.name} said nothing"))
+        return Reply(True, Message.from_dict(result.summary))
+
+    # -- A round -------------------------------------------------------------------------------------------------
+
+    async def _hear(self, run: Run, message: Message, speaker: Any) -> None:
+        """Note a message, and let everybody but its speaker know of it."""
+        self._group.append(message.to_dict(), speaker)
+        self._group.last_speaker = speaker
+        others = [one for one in self._group.agents if one is not speaker]
+        await self._relay(run, _named(message, speaker), others)
+
+    async def _relay(self, run: Run, message: Message, others: list[Any]) -> None:
+        for one in others:
+            await one.attach(run, self._manager)
+            await self._manager.attach(run, one)
+        keys = tuple(run.log.key_of(one) for one in others)
+        await Emit(Relayed(run.chat, run.log.key_of(self._manager), keys, message))
+
+    async def _ending_after(self, message: Message) -> Ending | None:
+        is_last = await call(self._manager.is_termination_msg, message.to_dict() | {"content": message.text})
+        return Ending(EndedBy.TERMINATION) if is_last else None
+
+    async def _next(self, run: Run, speaker: Any, following: Any = None) -> tuple[Any, Reply]:
+        """The next speaker (`following`, if given), and what it says. Where nobody may speak, that is nothing."""
+        try:
+            following = following or await call_hook(self._group, "select_speaker", speaker, self._manager)
+            if following is None:
+                return speaker, Reply(True, None, ending=Ending(EndedBy.NO_SPEAKER))
+            return following, await self._ask(run, following)
+        except KeyboardInterrupt:
+            admin = next((one for one in self._group.agents if one.name == self._group.admin_name), None)
+            if admin is None or run.control.is_stopping:
+                raise
+            return admin, await self._ask(run, admin)
+
+    async def _ask(self, run: Run, speaker: Any) -> Reply:
+        run.ledger.reserve_turn()
+        reply: Reply = await speaker.reply_to(self._manager)
+        return reply
+
+    async def _introduce(self, run: Run) -> None:
+        if self._group.send_introductions:
+            text = self._group.introductions_msg()
+            await self._relay(run, Message(text, name=self._manager.name), list(self._group.agents))
+
+
+def _named(message: Message | Mapping[str, Any], speaker: Any) -> Message:
+    """A message that says who spoke it, as it is passed on. The name in a function's result is the function's."""
+    found = Message.from_dict(message)
+    if found.role == "function" or speaker is None:
+        return found
+    return replace(found, name=speaker.name)
+
+
+def _without(message: dict[str, Any], removed: str | Callable[[str], str] | None) -> dict[str, Any]:
+    text = message.get("content")
+    if removed is None or not isinstance(text, str):
+        return message
+    return message | {"content": removed(text) if callable(removed) else text.replace(removed, "").rstrip()}
+
+
+def _is_anyone(sender: Any) -> bool:
+    return sender is not None

@@ -1,0 +1,125 @@
+"""How far a chat has come: what was said in it, and whether that ends it. Shared by two agents, groups and teams."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jupyter_agents.budget import Budget, Ledger
+from jupyter_agents.conditions import ChatFacts, Condition
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.likeness import gist, is_blank, repetition
+from jupyter_agents.messages import Message, Usage
+from jupyter_agents.replies import Reply
+from jupyter_agents.termination import ChatEnds, EndedBy, Ending
+
+_REPEATS = 5
+"""So often the same replies of all sides in a row are a loop. Calls do not count: a tool may be polled. What a
+person says is no loop either."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a chat besides its agents. `max_turns` counts round trips: one message each way."""
+
+    max_turns: int | None = None
+    termination: Condition | None = None
+    budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        turns = self.max_turns
+        if turns is not None and (not isinstance(turns, int) or turns < 1):
+            raise ConfigurationError(
+                f"Cannot use max_turns={turns!r}: give a whole number of at least 1, or None for no limit."
+            )
+        if self.termination is not None and not isinstance(self.termination, Condition):
+            raise ConfigurationError(
+                f"Cannot use termination={self.termination!r}: give a condition, such as TextMention('DONE') | "
+                "MaxMessages(20). A function of the messages becomes one by When(function)."
+            )
+
+
+@dataclass
+class Consumption:
+    """What a chat has taken so far: the tokens on a ledger, and the seconds on a clock, since it began."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    now: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._began, self._before = self.now(), dict(self.ledger.by_model)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return self.now() - self._began
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """The tokens of each model."""
+        changed = {name: one for name, one in self.ledger.by_model.items() if one is not self._before.get(name)}
+        return {name: one - self._before.get(name, Usage()) for name, one in changed.items()}
+
+
+class Progress:
+    """The messages of one chat so far, those of a group that talks in it included."""
+
+    def __init__(
+        self, limits: Limits, max_repairs: int, *, silent: bool = False, consumed: Consumption | None = None
+    ) -> None:
+        self.limits, self.silent, self._max_repairs = limits, silent, max_repairs
+        self._consumed = consumed or Consumption()
+        self.sent: list[Message] = []
+        self.speakers: list[str] = []
+        self._gists: list[int] = []
+        self._doubts: set[str] = set()
+        self._repairs = 0
+        self._heard_person = 0
+
+    def add(self, said: Reply, speaker: str = "") -> None:
+        """Take note of what has been sent. Raises `ChatEnds` when a model does not mend what it was asked to mend."""
+        self.sent.append(said.message or Message(""))
+        self.speakers.append(speaker)
+        self._gists.append(gist(self.sent[-1]))
+        if said.origin == "human":
+            self._heard_person = len(self.sent)
+        if said.is_repair:
+            self._repairs += 1
+        elif said.origin in ("code", "tool"):
+            self._repairs = 0
+        if self._repairs > self._max_repairs:
+            raise ChatEnds(EndedBy.REPAIRS, f"{self._max_repairs} failures in a row were not mended")
+
+    def ending(self, speakers: int = 2) -> Ending | None:
+        """Why the chat ends after the last message, if it does; `speakers` is how many take part."""
+        sent = self.sent
+        if len(sent) >= speakers and all(map(is_blank, sent[-speakers:])):
+            return Ending(EndedBy.EMPTY_REPLIES)
+        loop = self._loop(speakers)
+        if loop is not None:
+            said = f"{loop} speakers said the same" if loop <= speakers else f"the same {loop} messages came"
+            both = "both sides said the same" if loop == 2 else said
+            return Ending(EndedBy.REPETITION, f"{both} {_REPEATS} times in a row")
+        reason = self.limits.termination and self.limits.termination.judge(self.facts)
+        return Ending(EndedBy.CONDITION, reason) if reason else None
+
+    @property
+    def facts(self) -> ChatFacts:
+        """What conditions are told."""
+        consumed = self._consumed
+        return ChatFacts(self.sent, self.speakers, consumed.seconds, consumed.usage, consumed.ledger.uncounted)
+
+    def new_doubts(self) -> list[str]:
+        """What keeps the condition from being noticed, once for each reason."""
+        doubt = self.limits.termination and self.limits.termination.doubt(self.facts)
+        if not doubt or doubt in self._doubts:
+            return []
+        self._doubts.add(doubt)
+        return [doubt]
+
+    def _loop(self, speakers: int) -> int | None:
+        """Of how many messages the loop is in which the chat is. Who says two things by turns, is in one, too."""
+        size = len(self.sent) - self._heard_person
+        periods = (period for period in range(2, 2 * speakers + 1) if period * _REPEATS <= size)
+        return repetition(self.sent, _REPEATS, periods, self._gists.__getitem__)
