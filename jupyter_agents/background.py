@@ -1,4 +1,4 @@
-"""A chat that goes on while its user goes on working: a handle to it, to be awaited, looked at and stopped."""
+"""A chat that goes on while its user goes on working: a handle to it, to be awaited, looked at, paused and stopped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
 from jupyter_agents.drive import a_drive
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
+from jupyter_agents.events import ChatStarted
 from jupyter_agents.interrupts import ChatCancelled
 from jupyter_agents.run import current_run
 from jupyter_agents.session import Session, current_session, use_session
+from jupyter_agents.termination import EndedBy
 
+_LOOK = 0.02  # seconds between two looks at whether a chat has come to rest
 _under_way: set[Chat] = set()  # an event loop keeps only weak references to its tasks
 
 
@@ -36,7 +39,7 @@ class Chat:
 
     def __init__(self, initiator: Any, recipient: Any, **options: Any) -> None:
         self._names = f"{initiator.name} and {recipient.name}"
-        self._pair = frozenset((id(initiator), id(recipient)))
+        self._sides = initiator, recipient
         self._hold: Callable[[], Coroutine[Any, Any, ChatResult]] = lambda: call_hook(
             initiator, "initiate_chat", recipient, **options
         )
@@ -67,7 +70,7 @@ class Chat:
         if self._task is None:
             return "not started"
         if not self._task.done():
-            return "going on"
+            return "paused" if self._control.is_paused else "going on"
         return "failed" if self.error is not None else "ended"
 
     def start(self) -> Chat:
@@ -99,7 +102,8 @@ class Chat:
 
     def _refuse_second(self) -> None:
         """Refuse a chat of a pair that is in one in the background: its cell may have been run again, and cleared."""
-        other = next((one for one in _under_way if one._pair == self._pair and not one.done()), None)
+        pair = set(map(id, self._sides))
+        other = next((one for one in _under_way if set(map(id, one._sides)) == pair and not one.done()), None)
         if other is None:
             return
         is_shown = current_session().show_again(other._control)
@@ -134,6 +138,43 @@ class Chat:
         if not self.done():
             self._control.stop(reason)
 
+    def pause(self) -> None:
+        """Let it come to rest, from any thread, once what is under way has ended: a model's reply, code, a tool."""
+        self._check_going_on("pause")
+        self._control.pause()
+
+    def resume(self) -> None:
+        """Let a paused chat go on."""
+        self._check_going_on("resume")
+        self._control.resume()
+
+    def step(self) -> None:
+        """Let one more message be said, here or in a chat that is nested in it, and pause again."""
+        self._check_going_on("step")
+        self._control.step()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is paused; `await chat.rested()` waits until it has come to rest."""
+        return self._control.is_paused and not self.done()
+
+    async def rested(self) -> None:
+        """Wait until a paused chat has come to rest, or has ended."""
+        while not self.done() and not (self._control.is_waiting and self._control.must_wait):
+            await asyncio.sleep(_LOOK)
+
+    @property
+    def so_far(self) -> ChatResult | None:
+        """What was said up to now, from which a fork can be made; `None` before anything was."""
+        return self.result or _so_far(*self._sides)
+
+    def _check_going_on(self, action: str) -> None:
+        if self._task is None or self._task.done():
+            raise ConfigurationError(
+                f"Cannot {action} this chat: it is {self._state}. "
+                + ("Call start() first." if self._task is None else "Its result can be resumed: chat.result.resume().")
+            )
+
     def cancel(self) -> bool:
         """Cancel its task, as `asyncio.Task.cancel` does; `stop` ends it in order."""
         return self._task is not None and self._task.cancel()
@@ -166,6 +207,20 @@ class Chat:
         if waiting is not None and waiting.cancelling() > before:  # which has gone on to the chat, and ended it
             raise ChatCancelled(result)
         return result
+
+
+def _so_far(initiator: Any, recipient: Any) -> ChatResult | None:
+    """The chat between two agents that is under way, as far as it has come."""
+    log = initiator.log_with(recipient)
+    keys = (log.key_of(initiator), log.key_of(recipient)) if log is not None else ()
+    begun = [
+        one
+        for one in (log or ())
+        if isinstance(one.event, ChatStarted) and (one.event.initiator, one.event.recipient) == keys
+    ]
+    if log is None or not begun:
+        return None
+    return ChatResult(EndedBy.PAUSED, "it is still going on", log, begun[-1].event.chat, begun[-1].seq, len(log))
 
 
 def _say_failed(error: BaseException) -> None:

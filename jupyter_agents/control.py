@@ -1,7 +1,8 @@
-"""The buttons of a chat, to be pressed from any thread: end it in order, or interrupt only the block that it runs."""
+"""The buttons of a chat, to be pressed from any thread: pause it, step, go on, end it in order, or interrupt its code."""
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` is slow: it describes a loop's handler in an error nobody sees
 import asyncio
 import os
 import signal
@@ -15,13 +16,15 @@ from typing import Any
 
 STOPPED = "stopped by the user"
 
+_LOOK = 0.02  # seconds between two looks at whether a chat has come to rest
 _AGAIN = 1.0  # seconds after which a chat that has not ended is told again: people press a button twice
 
 
 class Control:
-    """Stops one chat with all that is nested in it. A chat that has ended takes no notice.
+    """Pauses and stops one chat with all that is nested in it. A chat that has ended takes no notice.
 
-    A chat ends at what it waits for: the wait is cancelled on its event loop, or interrupted in its thread. What runs
+    A pause lets what is under way come to its end, and holds the chat before it begins anything more: a reply, a model
+    call, code, a tool, a question to a person. A chat ends at what it waits for: the wait is cancelled on its event loop, or interrupted in its thread. What runs
     in C code, and servers that are waited for in a thread other than the main one, are noticed when they return. One
     that is stopped before it has begun ends with its first message.
     """
@@ -35,6 +38,10 @@ class Control:
         self._is_calling = False  # a user's function holds the thread of the event loop, which only a signal reaches
         self._is_undisturbed = self._is_late = False
         self._told_at = -_AGAIN
+        self._is_paused = self._has_begun = False
+        self._steps = 0
+        self._waiting = 0
+        self._rested, self._rests_since = 0.0, 0.0
 
     @property
     def is_stopping(self) -> bool:
@@ -46,6 +53,26 @@ class Control:
         """Whether the chat is going on."""
         return self._thread is not None
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody has pressed Pause and not yet Resume. A step that is still to be made changes nothing of it."""
+        return self._is_paused
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the chat has come to rest because it is paused."""
+        return self._waiting > 0
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing may begin now."""
+        return self._is_paused and self._steps == 0 and not self.is_stopping
+
+    def clock(self) -> float:
+        """Seconds of a clock that stands still while the chat rests."""
+        now = time.monotonic()
+        return now - self._rested - (now - self._rests_since if self._waiting else 0.0)
+
     # -- For whoever holds the chat ---------------------------------------------------------------------------------
 
     @contextmanager
@@ -53,6 +80,7 @@ class Control:
         """Be in charge of the chat that this thread, or this task of an event loop, holds inside the block."""
         self._has_cancelled = self._is_ending = self._is_late = False
         self._thread, self._task = threading.get_ident(), task
+        self._has_begun = True
         try:
             with self.interruptible() if task is None and _is_loop_blocked() else _as_it_is():
                 yield
@@ -92,19 +120,46 @@ class Control:
         loop would never notice. Where interrupts are ignored, as between two cells, they stay so, but for a stop.
         """
         is_main = threading.current_thread() is threading.main_thread()
-        before = signal.getsignal(signal.SIGINT) if is_main else None
-        if before is signal.default_int_handler or not (callable(before) or before is signal.SIG_IGN):
+        before: Any = _signal.getsignal(signal.SIGINT) if is_main else None
+        if before is signal.default_int_handler or not (callable(before) or before == signal.SIG_IGN):
             yield
             return
         handler: Any = signal.default_int_handler if callable(before) else self._on_signal
-        signal.signal(signal.SIGINT, handler)
+        _signal.signal(signal.SIGINT, handler)
         self._is_calling = True
         try:
             yield
         finally:
             self._is_calling = False
-            if signal.getsignal(signal.SIGINT) == handler:  # a function may have set one of its own
-                signal.signal(signal.SIGINT, before)
+            if _signal.getsignal(signal.SIGINT) == handler:  # a function may have set one of its own
+                _signal.signal(signal.SIGINT, before)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Say that the chat rests, for as long as the block runs."""
+        self._surely(self._begin_rest)
+        try:
+            yield
+        finally:
+            self._surely(self._end_rest)
+
+    def _begin_rest(self) -> None:
+        if self._waiting == 0:
+            self._rests_since = time.monotonic()
+        self._waiting += 1
+
+    def _end_rest(self) -> None:
+        self._waiting -= 1
+        if self._waiting == 0:
+            self._rested += time.monotonic() - self._rests_since
+
+    def count_turn(self) -> None:
+        """Take note that a message was sent: that is a step."""
+        if self._steps:
+            self._surely(self._use_step)
+
+    def _use_step(self) -> None:
+        self._steps = max(self._steps - 1, 0)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.is_stopping:
@@ -137,6 +192,36 @@ class Control:
                 self._told_at = time.monotonic()
                 self._tell(self._thread)
             return True
+
+    def pause(self) -> bool:
+        """Let the chat come to rest once what is under way has ended; whether it was not paused already.
+
+        One that has not begun rests after its first message.
+        """
+        with self._lock:
+            was_paused, self._is_paused, self._steps = self._is_paused, True, 0
+            return not was_paused
+
+    def resume(self) -> bool:
+        """Let it go on; whether it was paused."""
+        with self._lock:
+            was_paused, self._is_paused, self._steps = self._is_paused, False, 0
+            return was_paused
+
+    def step(self) -> None:
+        """Let one more message be said, in this chat or one that is nested in it, and rest again. Steps add up."""
+        with self._lock:
+            self._is_paused = True
+            self._steps += 1
+
+    def wait_until_waiting(self, timeout: float | None = None) -> bool:
+        """In another thread: wait until the chat has come to rest, or has ended; whether it has, within so many seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not (self.is_waiting and self.must_wait) and (self.is_held or not self._has_begun):
+            if end is not None and time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK)
+        return True
 
     def interrupt_code(self) -> bool:
         """End only the block that runs; whether one did. The chat goes on, and the model reads what happened."""

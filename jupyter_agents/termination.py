@@ -1,15 +1,14 @@
-"""When a chat stops: why it ended, the human-input decision, and conditions that can be combined."""
+"""When a chat stops: why it ended, and the human-input decision. The conditions are in `conditions`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Literal
 
 from jupyter_agents.code_blocks import remove_code
-from jupyter_agents.messages import Message
+from jupyter_agents.conditions import CallOf, Condition, ExternalStop, MaxMessages, TextMention, When
 
 HumanInputMode = Literal["ALWAYS", "TERMINATE", "NEVER"]
 
@@ -23,6 +22,8 @@ class EndedBy(StrEnum):
     HUMAN = "person"
     AUTO_REPLY_LIMIT = "auto-reply limit"
     MAX_TURNS = "turn limit"
+    MAX_ROUNDS = "round limit"
+    NO_SPEAKER = "nobody may speak next"
     NO_REPLY = "no reply"
     NOT_REQUESTED = "no reply requested"
     EMPTY_REPLIES = "two empty replies"
@@ -34,6 +35,7 @@ class EndedBy(StrEnum):
     FILTERED = "content filter"
     STOPPED = "stop"
     INTERRUPTED = "interrupt"
+    PAUSED = "pause"
     ERROR = "error"
 
 
@@ -158,104 +160,23 @@ def conclude(
     return Verdict(reply=answer) if answer or limit == 0 else Verdict(auto=True)
 
 
-# -- Conditions -------------------------------------------------------------------------------------------------
-
-
-class Condition:
-    """A rule that ends a chat, looked at after every message. Combine rules with `|` (either) and `&` (both).
-
-    >>> stop = TextMention("DONE") | MaxMessages(10)
-    >>> stop([Message("all DONE")])
-    "the text 'DONE' was mentioned"
-    """
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        """Why the chat ends now, or `None`. `messages` are those of the chat so far, oldest first."""
-        raise TypeError(f"{type(self).__name__} is no condition by itself; define __call__(messages)")
-
-    def __or__(self, other: object) -> Condition:
-        return _Either(self, other) if isinstance(other, Condition) else NotImplemented
-
-    def __and__(self, other: object) -> Condition:
-        return _Both(self, other) if isinstance(other, Condition) else NotImplemented
-
-
-@dataclass(frozen=True)
-class TextMention(Condition):
-    """Ends a chat when the last message holds a text, in its author's own words (not in code or a quotation)."""
-
-    text: str
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        """See `Condition`."""
-        said = messages[-1].text if messages else ""
-        found = self.text in said and self.text in remove_code(said)
-        return f"the text {self.text!r} was mentioned" if found else None
-
-
-@dataclass(frozen=True)
-class MaxMessages(Condition):
-    """Ends a chat after so many messages, the opening one included."""
-
-    count: int
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        """See `Condition`."""
-        return f"{self.count} messages were sent" if len(messages) >= self.count else None
-
-
-@dataclass(frozen=True)
-class CallOf(Condition):
-    """Ends a chat when the last message calls a function or tool of this name."""
-
-    name: str
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        """See `Condition`."""
-        calls = messages[-1].calls if messages else ()
-        return f"{self.name} was called" if any(call.name == self.name for call in calls) else None
-
-
-@dataclass(frozen=True)
-class When(Condition):
-    """Ends a chat when a function of the messages says so."""
-
-    function: Callable[[Sequence[Message]], bool]
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        """See `Condition`."""
-        return f"{getattr(self.function, '__name__', 'a function')} said so" if self.function(messages) else None
-
-
-class ExternalStop(Condition):
-    """Ends a chat at its next message once `set` was called, from any thread."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-
-    def set(self) -> None:
-        """Ask for the end."""
-        self.is_set = True
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        """See `Condition`."""
-        return "a stop was asked for" if self.is_set else None
-
-
-@dataclass(frozen=True)
-class _Either(Condition):
-    one: Condition
-    other: Condition
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        return self.one(messages) or self.other(messages)
-
-
-@dataclass(frozen=True)
-class _Both(Condition):
-    one: Condition
-    other: Condition
-
-    def __call__(self, messages: Sequence[Message]) -> str | None:
-        reasons = self.one(messages), self.other(messages)
-        return " and ".join(str(reason) for reason in reasons) if all(reasons) else None
+__all__ = [
+    "NOT_ASKED",
+    "CallOf",
+    "ChatEnds",
+    "Condition",
+    "EndedBy",
+    "Ending",
+    "ExternalStop",
+    "HumanInputMode",
+    "MaxMessages",
+    "NotAsked",
+    "Question",
+    "TextMention",
+    "Verdict",
+    "When",
+    "choose_question",
+    "conclude",
+    "is_terminate",
+    "read_question",
+]

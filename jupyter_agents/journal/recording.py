@@ -12,6 +12,7 @@ import logging
 import os
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NoReturn, overload
 
@@ -163,6 +164,12 @@ class Tape:
         """Keep the outcome of an effect that was performed. In replay this does nothing."""
         with _lock:
             self._record(effect, outcome, self._place(chat), agent)
+
+    def reserve(self, chats: Iterable[int]) -> None:
+        """Give chats that may begin at the same time their places in this order, whichever asks first."""
+        with _lock:
+            for chat in chats:
+                self._place(chat)
 
     def close(self) -> None:
         """To be called when the root chat is over, however it ended. It never raises."""
