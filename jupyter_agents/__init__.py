@@ -15,9 +15,16 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _HOMES = {
+    "jupyter_agents.agents.chat_queue": ("a_initiate_chats", "initiate_chats"),
     "jupyter_agents.agents.responsive": ("ResponsiveAgent",),
     "jupyter_agents.agents.assistant": ("AssistantAgent",),
     "jupyter_agents.agents.user_proxy": ("UserProxyAgent",),
+    "jupyter_agents.agents.group_chat": ("GroupChat",),
+    "jupyter_agents.agents.group_chat_manager": ("GroupChatManager",),
+    "jupyter_agents.agents.math_user_proxy": ("MathUserProxyAgent",),
+    "jupyter_agents.agents.retrieve_assistant": ("RetrieveAssistantAgent",),
+    "jupyter_agents.agents.retrieve_user_proxy": ("RetrieveUserProxyAgent",),
+    "jupyter_agents.agents.tool_use": ("register_function",),
     "jupyter_agents.asking": ("a_ask", "ask"),
     "jupyter_agents.background": ("Chat",),
     "jupyter_agents.budget": ("Budget",),
@@ -29,7 +36,25 @@ _HOMES = {
     "jupyter_agents.models.config": ("config_list_from_json", "filter_config"),
     "jupyter_agents.widgets.builder": ("AgentBuilder",),
     "jupyter_agents.widgets.chat": ("AgentChat",),
-    "jupyter_agents.termination": ("EndedBy", "ExternalStop", "MaxMessages", "TextMention"),
+    "jupyter_agents.mcp": ("MCPServer",),
+    "jupyter_agents.tools": ("Tool",),
+    "jupyter_agents.termination": ("EndedBy",),
+    "jupyter_agents.conditions": (
+        "CallOf",
+        "Condition",
+        "EmptyReplies",
+        "ExternalStop",
+        "MaxCost",
+        "MaxMessages",
+        "MaxSeconds",
+        "MaxTokens",
+        "Repetition",
+        "SaidBy",
+        "TextMention",
+        "When",
+    ),
+    "jupyter_agents.control": ("Control", "use_control"),
+    "jupyter_agents.saving": ("load_agents", "load_chat"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 _ALIASES = {"ConversableAgent": "ResponsiveAgent"}

@@ -48,6 +48,8 @@ class Ledger:
     turns: int = 0
     model_calls: int = 0
     tokens: int = 0
+    by_model: dict[str, Usage] = field(default_factory=dict)
+    uncounted: set[str] = field(default_factory=set)
     stopped: str | None = None
 
     def stop(self, reason: str) -> None:
@@ -64,10 +66,14 @@ class Ledger:
             ledger._check("tokens")
         self._reserve("model_calls")
 
-    def spend(self, usage: Usage | None) -> None:
-        """Count the tokens of a call. Unknown usage counts nothing."""
+    def spend(self, usage: Usage | None, model: str | None = None) -> None:
+        """Count the tokens of a call of a model. Unknown usage counts nothing."""
+        name, usage = model or "", usage or Usage()
         for ledger in self._lineage():
-            ledger.tokens += (usage and usage.total_tokens) or 0
+            ledger.tokens += usage.total_tokens or 0
+            ledger.by_model[name] = ledger.by_model.get(name, Usage()) + usage
+            if usage.total_tokens is None:
+                ledger.uncounted.add(name)
 
     def _reserve(self, what: str) -> None:
         lineage = self._lineage()

@@ -4,60 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
+from jupyter_agents.continuing import Continuations
 from jupyter_agents.control import find_control
-from jupyter_agents.drive import Run, RunState, ThisRun, ThisTask, Within
-from jupyter_agents.effects import Emit
-from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
+from jupyter_agents.effects import Emit, Hold
+from jupyter_agents.errors import ChatInterrupted, NoHumanError
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
+    Entry,
     Event,
     EventLog,
     HumanAnswered,
     MessageSent,
     ModelAnswered,
     Noted,
+    SeriesEnded,
+    SeriesStarted,
+    Summarised,
 )
 from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
 from jupyter_agents.messages import Message, Usage
+from jupyter_agents.progress import Consumption, Limits, Progress
 from jupyter_agents.replies import Reply
-from jupyter_agents.session import Rendered
-from jupyter_agents.termination import ChatEnds, Condition, EndedBy, Ending
+from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within
+from jupyter_agents.session import Rendered, rendered
+from jupyter_agents.termination import ChatEnds, EndedBy, Ending
 
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]  # its stubs are a package of their own
 
+T = TypeVar("T")
+
 _LONGEST_DETAIL = 200
 _LAST_WORD = re.compile(r"(?:^|(?<=\s))[*_`]*TERMINATE[*_`.!]*\s*$")
-_REPEATS = 5
-"""So many identical replies of both sides in a row are a loop. Calls do not count: a tool may be polled. What a
-person says is no loop either."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What ends a chat besides its agents. `max_turns` counts round trips: one message each way."""
-
-    max_turns: int | None = None
-    termination: Condition | None = None
-    budget: Budget | None = None
-
-    def __post_init__(self) -> None:
-        turns = self.max_turns
-        if turns is not None and (not isinstance(turns, int) or turns < 1):
-            raise ConfigurationError(
-                f"Cannot use max_turns={turns!r}: give a whole number of at least 1, or None for no limit."
-            )
-
-
-@dataclass(frozen=True)
-class ChatResult:
+class ChatResult(Continuations):
     """A chat as far as it got: who said what, why it ended, and what it cost.
 
     Everything is read from the event log, which may go on to grow: a result shows the chat as it was when it ended.
@@ -69,6 +58,13 @@ class ChatResult:
     chat: int = 0
     first: int = 0
     last: int = 0
+    limits: Limits = field(default_factory=Limits, repr=False, compare=False)
+    given_id: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def chat_id(self) -> Any:
+        """The `chat_id` that the chat was given in a series; otherwise its ordinal in the log."""
+        return self.chat if self.given_id is None else self.given_id
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -84,7 +80,10 @@ class ChatResult:
 
     @property
     def summary(self) -> str:
-        """The last message that has words, without the word that ended the chat."""
+        """What the chat comes to: what was summed up, or else the last message that has words, without a `TERMINATE`."""
+        summed_up = self._events(Summarised)
+        if summed_up:
+            return str(summed_up[-1].text)
         texts = [event.message.text for event in self._events(MessageSent)]
         last = next((text for text in reversed(texts) if text.strip()), "")
         return _LAST_WORD.sub("", last).rstrip()
@@ -164,24 +163,26 @@ class ChatResult:
         return f"<ChatResult: {', '.join(facts)}{f', {tokens:,} tokens{about}' if tokens is not None else ''}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Rendered:
-        from jupyter_agents.session import current_session
-
-        render = current_session().render
-        return render(self) if render is not None else {"text/plain": repr(self)}
+        return rendered(self)
 
     def _calls(self) -> list[ModelAnswered]:
         return self._events(ModelAnswered, nested=True)
 
     def _events(self, kind: type[Any], *, nested: bool = False) -> list[Any]:
+        entries = self._nested_entries() if nested else self._own_entries()
+        return [entry.event for entry in entries if isinstance(entry.event, kind)]
+
+    def _own_entries(self) -> Iterator[Entry]:
+        return (entry for entry in self.log.of_chat(self.chat, self.first) if entry.seq < self.last)
+
+    def _nested_entries(self) -> Iterator[Entry]:
         chats = {self.chat}
-        found = []
         for entry in self.log.entries[self.first : self.last]:
             event = entry.event
             if isinstance(event, ChatStarted) and event.parent in chats:
                 chats.add(event.chat)
-            if isinstance(event, kind) and event.chat in (chats if nested else (self.chat,)):
-                found.append(event)
-        return found
+            if event.chat in chats:
+                yield entry
 
 
 @dataclass(frozen=True)
@@ -193,10 +194,7 @@ class ChatFigure:
     is_of_this_run: bool = False
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Rendered:
-        from jupyter_agents.session import current_session
-
-        render = current_session().render
-        return render(self) if render is not None else {"text/plain": repr(self)}
+        return rendered(self)
 
 
 def _as_history(event: MessageSent, initiator: str) -> dict[str, Any]:
@@ -221,8 +219,9 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None)
     """The run of a new chat: nested in the one that is being driven, or a root chat on its own (or on `log`)."""
     here = await ThisRun()
     if here.depth and not here.state.is_over:
-        ledger = Ledger(budget, here.ledger) if budget else here.ledger
-        run = replace(here, ledger=ledger, chat=here.log.new_chat(), depth=here.depth + 1, state=RunState())
+        ledger = Ledger(budget or Budget(), here.ledger)  # one of its own, which knows what this chat has used
+        chat = here.state.reserved.pop(0) if here.state.reserved else here.log.new_chat()
+        run = replace(here, ledger=ledger, chat=chat, depth=here.depth + 1, state=RunState())
     else:
         log = log or EventLog()
         recording = here.session.find_recording()
@@ -240,9 +239,14 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None)
 
 
 async def hold_chat(
-    initiator: Any, recipient: Any, talk: Coroutine[Any, Any, Ending], run: Run, parent: int | None
+    initiator: Any,
+    recipient: Any,
+    talk: Coroutine[Any, Any, Ending],
+    run: Run,
+    parent: int | None,
+    summing_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> ChatResult:
-    """Drive a talk to its end, whatever that is; what came of it.
+    """Drive a talk to its end, whatever that is, and have it summed up; what came of it.
 
     Failures raise, with what was said as their `result`; an interrupt raises `ChatInterrupted`.
     """
@@ -250,13 +254,14 @@ async def hold_chat(
 
     async def to_the_end() -> ChatResult:
         await Emit(ChatStarted(run.chat, log.key_of(initiator), log.key_of(recipient), parent))
-        if run.depth == 1 and run.tape is not None and run.tape.provenance:
-            await Emit(Noted(run.chat, run.tape.provenance))
+        await _say_provenance(run)
         try:
             ending = await _ending_of(talk)
-            begin_end()
+            if summing_up is not None:
+                await summing_up()
+            _begin_end(run)
         except (KeyboardInterrupt, asyncio.CancelledError) as stop:
-            begin_end()
+            _begin_end(run)
             result = await close(_ending_of_stop(run))
             if run.control.is_stopping and run.depth == 1:
                 return result
@@ -265,31 +270,67 @@ async def hold_chat(
                 raise
             raise ChatInterrupted(result) from None
         except (Exception, SystemExit) as error:
-            begin_end()
+            _begin_end(run)
             result = await close(Ending(EndedBy.ERROR, _in_short(error)))
             with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
                 error.result = result  # type: ignore[union-attr]
             raise
         return await close(ending)
 
-    def begin_end() -> None:
-        if run.depth == 1:
-            run.control.begin_end()
-
     async def close(ending: Ending) -> ChatResult:
         await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))
-        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log))
+        limits = run.state.progress.limits if run.state.progress is not None else Limits()
+        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log), limits)
 
+    try:
+        return await _in_charge(run, to_the_end())
+    finally:
+        talk.close()
+
+
+async def hold_series(run: Run, size: int, chats: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives that holds several chats: they are nested in a series, which says nothing itself."""
+
+    async def to_the_end() -> T:
+        await Emit(SeriesStarted(run.chat, size))
+        await _say_provenance(run)
+        try:
+            found = await chats
+        except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError):
+            _begin_end(run)
+            await Emit(SeriesEnded(run.chat))
+            raise
+        _begin_end(run)
+        await Emit(SeriesEnded(run.chat))
+        return found
+
+    try:
+        return await _in_charge(run, to_the_end())
+    finally:
+        chats.close()
+
+
+async def _in_charge(run: Run, held: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives under a run that is over when it is. A root chat has the buttons, and the tape."""
     task = await ThisTask()
     try:
         with run.control.held(task) if run.depth == 1 else nullcontext():
-            result: ChatResult = await Within(run, to_the_end())
-        return result
+            found: T = await Within(run, held)
+        return found
     finally:
         run.state.is_over = True
-        talk.close()
         if run.depth == 1 and run.tape is not None:
             run.tape.close()
+
+
+async def _say_provenance(run: Run) -> None:
+    if run.depth == 1 and run.tape is not None and run.tape.provenance:
+        await Emit(Noted(run.chat, run.tape.provenance))
+
+
+def _begin_end(run: Run) -> None:
+    if run.depth == 1:
+        run.control.begin_end()
 
 
 def _ending_of_stop(run: Run) -> Ending:
@@ -308,19 +349,24 @@ async def _ending_of(talk: Coroutine[Any, Any, Ending]) -> Ending:
 
 def check_people(agents: Iterable[Any], run: Run) -> None:
     """Refuse to begin a chat that is certain to ask somebody who is not there, before a model is paid."""
-    if run.tape is not None and run.tape.replays_people:
-        return
     for agent in agents:
-        if agent.human_input_mode != "ALWAYS" or not agent.asks_session_human:
-            continue
-        human = agent.human or run.session.find_human()
-        can_ask = getattr(human, "can_ask", None)
-        if human is None or (can_ask is not None and not can_ask()):
-            raise NoHumanError(
-                f"Cannot ask for human input: {agent.name!r} has human_input_mode='ALWAYS' and nobody is here to answer "
-                "(nbconvert, nbval or a script without a terminal?). Use human_input_mode='NEVER' or pass "
-                "human=ScriptedHuman([...])."
-            )
+        if agent.human_input_mode == "ALWAYS":
+            way_out = "Use human_input_mode='NEVER'"
+            check_person(agent, run, f"{agent.name!r} has human_input_mode='ALWAYS'", way_out)
+
+
+def check_person(agent: Any, run: Run, why: str, way_out: str) -> None:
+    """The same for one agent, for whom a person is certain to be asked."""
+    is_replayed = run.tape is not None and run.tape.replays_people
+    if is_replayed or not agent.asks_session_human:
+        return
+    human = agent.human or run.session.find_human()
+    can_ask = getattr(human, "can_ask", None)
+    if human is None or (can_ask is not None and not can_ask()):
+        raise NoHumanError(
+            f"Cannot ask for human input: {why} and nobody is here to answer (nbconvert, nbval or a script without a "
+            f"terminal?). {way_out} or pass human=ScriptedHuman([...])."
+        )
 
 
 # -- The loop ----------------------------------------------------------------------------------------------------
@@ -329,11 +375,10 @@ def check_people(agents: Iterable[Any], run: Run) -> None:
 class TurnLoop:
     """One talk between two agents: send, ask for a reply, send it back, and so on."""
 
-    def __init__(self, run: Run, limits: Limits, *, silent: bool = False) -> None:
-        self.run, self.limits, self.silent = run, limits, silent
-        self._sent: list[Message] = []
-        self._repairs = 0
-        self._heard_person = 0
+    def __init__(self, run: Run, limits: Limits, *, silent: bool = False, sent: int = 0) -> None:
+        self.run = run
+        self._progress = begin_progress(run, limits, silent=silent)
+        self._sent = sent
 
     async def talk(self, sender: Any, recipient: Any, first: Reply, request_reply: bool | None) -> Ending:
         """Send the first message and go on from there; why it ended.
@@ -346,64 +391,57 @@ class TurnLoop:
     async def go_on(self, sender: Any, recipient: Any, said: Reply, request_reply: bool | None) -> Ending:
         """The same, where the first message has been sent already."""
         while True:
-            ending = said.ends_after or self._limit_reached()
+            ending = said.ends_after or self._turns_are_over() or self._progress.ending()
             if ending is not None:
                 return ending
             if request_reply is False or (request_reply is None and not recipient.replies_to(sender)):
                 return Ending(EndedBy.NOT_REQUESTED)
             request_reply = None
+            await Hold()
             self.run.ledger.reserve_turn()
             said = await recipient.reply_to(sender)
             if said.message is None:
                 return said.ending
             sender, recipient = recipient, sender
             await self._send(sender, recipient, said)
-            self._count_repair(said)
 
     async def _send(self, sender: Any, recipient: Any, said: Reply) -> None:
-        message, log = said.message or Message(""), self.run.log
-        await sender.attach(self.run, recipient)  # again and again: a reply function may clear the history
-        await recipient.attach(self.run, sender)
-        self._sent.append(message)
-        if said.origin == "human":
-            self._heard_person = len(self._sent)
-        await Emit(
-            MessageSent(
-                self.run.chat,
-                log.key_of(sender),
-                log.key_of(recipient),
-                message,
-                said.origin,
-                self.silent,
-                usage=said.usage,
-                model=said.model,
-                replayed=said.replayed,
-            )
+        await send(self.run, sender, recipient, said)
+        self._sent += 1
+
+    def _turns_are_over(self) -> Ending | None:
+        turns = self._progress.limits.max_turns
+        is_over = turns is not None and self._sent >= 2 * turns
+        return Ending(EndedBy.MAX_TURNS, _count(turns, "turn")) if turns is not None and is_over else None
+
+
+def begin_progress(run: Run, limits: Limits | None = None, *, silent: bool = False) -> Progress:
+    """Count anew what is said in a chat."""
+    consumed = Consumption(run.ledger, run.control.clock)
+    run.state.progress = Progress(
+        limits or Limits(), run.session.settings.max_repairs, silent=silent, consumed=consumed
+    )
+    return run.state.progress
+
+
+async def send(run: Run, sender: Any, recipient: Any, said: Reply) -> None:
+    """Have both remember what one says to the other, and take note of it in the progress of the chat."""
+    await sender.attach(run, recipient)  # again and again: a reply function may clear the history
+    await recipient.attach(run, sender)
+    progress = run.state.progress or begin_progress(run)
+    await Emit(
+        MessageSent(
+            run.chat,
+            run.log.key_of(sender),
+            run.log.key_of(recipient),
+            said.message or Message(""),
+            said.origin,
+            progress.silent,
+            usage=said.usage,
+            model=said.model,
+            replayed=said.replayed,
         )
-
-    def _count_repair(self, said: Reply) -> None:
-        if said.is_repair:
-            self._repairs += 1
-        elif said.origin in ("code", "tool"):
-            self._repairs = 0
-        limit = self.run.session.settings.max_repairs
-        if self._repairs > limit:
-            raise ChatEnds(EndedBy.REPAIRS, f"{limit} failures in a row were not mended")
-
-    def _limit_reached(self) -> Ending | None:
-        sent, turns = self._sent, self.limits.max_turns
-        if turns is not None and len(sent) >= 2 * turns:
-            return Ending(EndedBy.MAX_TURNS, _count(turns, "turn"))
-        if len(sent) >= 2 and sent[-1].is_empty and sent[-2].is_empty:
-            return Ending(EndedBy.EMPTY_REPLIES)
-        if len(sent) - self._heard_person >= 2 * _REPEATS and _is_loop(sent):
-            return Ending(EndedBy.REPETITION, f"both sides said the same {_REPEATS} times in a row")
-        reason = self.limits.termination and self.limits.termination(sent)
-        return Ending(EndedBy.CONDITION, reason) if reason else None
-
-
-def _is_loop(sent: list[Message]) -> bool:
-    if sent[-1] != sent[-3] or any(one.calls for one in sent[-2:]):
-        return False
-    mine, yours = sent[-1 : -2 * _REPEATS : -2], sent[-2 : -2 * _REPEATS - 1 : -2]
-    return all(one == mine[0] for one in mine) and all(one == yours[0] for one in yours)
+    )
+    progress.add(said, sender.name)
+    for doubt in progress.new_doubts():
+        await Emit(Noted(run.chat, doubt, level="warning"))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Pause, Step, Tell
+from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Hold, Pause, Step, Tell, Together
 from jupyter_agents.errors import INTERRUPTED, ModelError, NoHumanError
 from jupyter_agents.events import (
     CodeFinished,
@@ -23,9 +23,11 @@ from jupyter_agents.events import (
     Delta,
     HumanAnswered,
     HumanAsked,
+    MessageSent,
     ModelAnswered,
     ModelAsked,
     ModelFailed,
+    Paused,
     Waiting,
 )
 from jupyter_agents.executors.sink import use_sink
@@ -33,6 +35,7 @@ from jupyter_agents.executors.stopping import use_owner
 from jupyter_agents.interrupts import TICK, ChatCancelled, cancelling, heartbeat
 from jupyter_agents.private_loop import await_elsewhere
 from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within, current_run
+from jupyter_agents.together import at_the_same_time, take_turns, throwable
 
 if TYPE_CHECKING:
     from jupyter_agents.control import Control
@@ -61,7 +64,7 @@ def drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
                 try:
                     reply = _perform(wanted, here)
                 except BaseException as raised:  # noqa: BLE001 - the coroutine decides what an error or an interrupt means
-                    error = _throwable(raised)
+                    error = throwable(raised)
             except KeyboardInterrupt as interrupt:  # between two effects, unless the coroutine itself has raised it
                 if inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED:
                     raise
@@ -96,14 +99,16 @@ def _steps(coroutine: Coroutine[Any, Any, T], run: Run) -> Generator[Any, Any, T
             return cast(T, end.value)
         reply = error = None
         try:
-            if isinstance(wanted, Effect):
+            if type(wanted) in _INSTANT:
+                reply = _at_once(wanted, run)
+            elif isinstance(wanted, Effect):
                 reply = yield from _a_perform(wanted, run).__await__()
             else:
                 reply = yield wanted
         except GeneratorExit:
             raise
         except BaseException as raised:  # noqa: BLE001 - see drive()
-            error = _throwable(raised)
+            error = throwable(raised)
 
 
 @contextmanager
@@ -119,14 +124,6 @@ def _driving(coroutine: Coroutine[Any, Any, Any], run: Run | None) -> Iterator[R
             current_run.reset(token)
 
 
-def _throwable(error: BaseException) -> BaseException:
-    if not isinstance(error, StopIteration):
-        return error
-    wrapped = RuntimeError("a callback raised StopIteration")
-    wrapped.__cause__ = error
-    return wrapped
-
-
 # -- Performing an effect ---------------------------------------------------------------------------------------
 
 
@@ -134,12 +131,17 @@ def _perform(effect: Any, run: Run) -> Any:
     _check_stopped(effect, run)
     if isinstance(effect, Step):
         return effect.perform()
+    if run.control.must_wait and isinstance(effect, _HELD):
+        drive(_rest(run), run)
+        _check_stopped(effect, run)
     if isinstance(effect, CallTool):
         return _call(effect)
     if isinstance(effect, Pause):
         return time.sleep(max(effect.seconds, 0))
     if isinstance(effect, Within):
         return drive(effect.coroutine, effect.run)
+    if isinstance(effect, Together):
+        return take_turns(effect.coroutines, lambda wanted: _perform(wanted, run))
     operation = _OPERATIONS.get(type(effect))
     if operation is not None:
         return drive(operation(effect, run), run)
@@ -150,6 +152,9 @@ async def _a_perform(effect: Any, run: Run) -> Any:
     _check_stopped(effect, run)
     if isinstance(effect, Step):
         return await effect.a_perform()
+    if run.control.must_wait and isinstance(effect, _HELD):
+        await _steps(_rest(run), run)
+        _check_stopped(effect, run)
     if isinstance(effect, CallTool):
         return await _a_call(effect, run)
     if isinstance(effect, ThisTask):
@@ -159,10 +164,20 @@ async def _a_perform(effect: Any, run: Run) -> Any:
     if isinstance(effect, Within):
         with _driving(effect.coroutine, effect.run):
             return await _steps(effect.coroutine, effect.run)
+    if isinstance(effect, Together):
+        return await _all_at_once(effect, run)
     operation = _OPERATIONS.get(type(effect))
     if operation is not None:
         return await _steps(operation(effect, run), run)
     return _at_once(effect, run)
+
+
+async def _all_at_once(effect: Together, run: Run) -> list[Any]:
+    try:
+        return await at_the_same_time([_steps(one, run) for one in effect.coroutines])
+    finally:
+        for one in effect.coroutines:  # a task that is cancelled before it began leaves its coroutine as it was
+            one.close()
 
 
 def _check_stopped(effect: Any, run: Run) -> None:
@@ -171,9 +186,22 @@ def _check_stopped(effect: Any, run: Run) -> None:
         raise KeyboardInterrupt
 
 
+async def _rest(run: Run) -> None:
+    """Wait in ticks, so that a stop and an interrupt are noticed."""
+    await Tell(Paused(run.chat, is_paused=True))
+    with run.control.waiting():
+        while run.control.must_wait:
+            await Pause(TICK)
+    await Tell(Paused(run.chat, is_paused=False))
+
+
 def _at_once(effect: Any, run: Run) -> Any:
     if isinstance(effect, Emit):
+        if isinstance(effect.event, MessageSent):
+            run.control.count_turn()
         return run.tell(run.log.append(effect.event))
+    if isinstance(effect, Hold):
+        return None
     if isinstance(effect, Tell):
         return run.tell(effect.notice) if run.listeners else None
     if isinstance(effect, ThisRun):
@@ -195,7 +223,7 @@ async def _a_call(effect: CallTool, run: Run) -> Any:
     try:
         value = _call_interruptibly(effect, run.control)
     except StopIteration as end:  # here, and not by this coroutine in words of its own: a model may read them
-        raise _throwable(end) from end
+        raise throwable(end) from end
     return await value if inspect.isawaitable(value) else value
 
 
@@ -211,13 +239,13 @@ def _call_interruptibly(effect: CallTool, control: Control) -> Any:
 
 async def _complete(effect: Complete, run: Run) -> ModelReply:
     run.ledger.reserve_model_call()
-    await Emit(ModelAsked(run.chat, effect.agent, len(effect.request.messages)))
+    await Emit(ModelAsked(run.chat, effect.agent, len(effect.request.messages), effect.aside))
     started = time.monotonic()
     run = _with_tape(run)
     reply = run.tape and run.tape.replay(effect, chat=run.chat, agent=effect.agent)
     if not reply:
         reply = await _ask_model(effect, run)
-    run.ledger.spend(reply.usage)
+    run.ledger.spend(reply.usage, reply.model)
     seconds = time.monotonic() - started
     await Emit(
         ModelAnswered(run.chat, effect.agent, reply.finish_reason, reply.usage, reply.model, reply.replayed, seconds)
@@ -235,7 +263,7 @@ def _with_tape(run: Run) -> Run:
 
 async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     said: list[str] = []
-    speaking = replace(run, listeners=(_Attributed(effect.agent, run, said),))
+    speaking = replace(run, listeners=(_Attributed(effect.agent, run, said, bool(effect.aside)),), passes_on=True)
     try:
         reply = await Within(speaking, effect.model.complete(effect.request))
     except ModelError as error:
@@ -254,18 +282,26 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class _Attributed:
-    """A listener that says whose words a notice holds: a model does not know who speaks. What was `said` it keeps."""
+    """A listener that says whose words a notice holds: a model does not know who speaks. What was `said` it keeps.
+
+    Words that a model says aside are nobody's, and are not passed on.
+    """
 
     agent: str
     run: Run
     said: list[str]
+    is_aside: bool = False
 
     def __call__(self, what: Any) -> None:
         if isinstance(what, Delta):
             self.said.append(what.text)
-        elif isinstance(what, Waiting):  # another try begins anew
+            if self.run.listeners and not self.is_aside:
+                self.run.tell(Delta(what.text, self.agent))
+            return
+        if isinstance(what, Waiting):  # another try begins anew
             self.said.clear()
-        self.run.tell(replace(what, agent=self.agent) if isinstance(what, Delta | Waiting) else what)
+            what = replace(what, agent=self.agent)
+        self.run.tell(what)
 
 
 async def _ask(effect: Ask, run: Run) -> Answer:
@@ -308,7 +344,13 @@ def _finished(effect: Execute, run: Run, result: ExecutionResult) -> CodeFinishe
     )
 
 
-_PASSING = (Emit, Tell, ThisRun, ThisTask, Within)
+_HELD = (Complete, Ask, Execute, Hold)
+"""Effects before which a paused chat rests."""
+
+_INSTANT = frozenset({Emit, Tell, ThisRun})
+"""Effects that begin nothing and wait for nothing. Words of a model come by the thousand."""
+
+_PASSING = (Emit, Tell, ThisRun, ThisTask, Within, Together)
 """Effects that begin nothing: a chat that is being stopped needs them to end in order."""
 
 _OPERATIONS: dict[type[Any], Callable[[Any, Run], Coroutine[Any, Any, Any]]] = {

@@ -4,14 +4,14 @@ A conversation never does I/O. It awaits an effect, and the driver that runs it 
 effect, synchronously or on the running event loop, and hands the outcome back. So every coroutine of the
 core works under both drivers and is written once.
 
-The effects of a conversation (`Complete`, `Execute`, `Ask`, `CallTool`, `Pause`, `Emit`, `Tell`) say *what* is
+The effects of a conversation (`Complete`, `Execute`, `Ask`, `CallTool`, `Together`, `Hold`, `Pause`, `Emit`, `Tell`) say *what* is
 wanted. A `Step` says *how*: it is the leaf that does I/O and has both faces. The implementations of `Model`,
 `Executor` and `HumanInput` are coroutines that await steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -50,11 +50,12 @@ class Step(Effect[T]):
 
 @dataclass(frozen=True, slots=True)
 class Complete(Effect["ModelReply"]):
-    """A model's reply. `agent` is the name of the agent who will say it."""
+    """A model's reply. `agent` is the name of the agent who will say it; with `aside`, which says what for, nobody does."""
 
     agent: str
     model: Model
     request: ModelRequest
+    aside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,22 @@ class CallTool(Effect[Any]):
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     a_function: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Effect[list[Any]]):
+    """The values of several coroutines that are driven at the same time, in the order in which they are given.
+
+    On an event loop each has a task. Under the synchronous driver one goes on while another waits for an async
+    callback; everything else is done in their order. When one fails, the others are cancelled, and its error is raised.
+    """
+
+    coroutines: Sequence[Coroutine[Any, Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Effect[None]):
+    """Wait while somebody has paused the chat: what comes next begins something. The effects above do it by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

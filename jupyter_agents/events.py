@@ -7,7 +7,9 @@ Agents are named by their key in the log: their name, with `#2`, `#3`… where s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
@@ -46,6 +48,33 @@ class ChatEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesStarted(Event):
+    """Several chats are held as one: what they share is this log, a budget and a recording.
+
+    The series has an ordinal of its own, and is the parent of its chats. It is never nested: there the chats are.
+    """
+
+    kind: ClassVar[str] = "series_started"
+    chats: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesEnded(Event):
+    """A series of chats is over, whatever became of them."""
+
+    kind: ClassVar[str] = "series_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Summarised(Event):
+    """What a chat comes to, as a model (`reflection_with_llm`) or a `function` has summed it up; `none`: not at all."""
+
+    kind: ClassVar[str] = "summarised"
+    text: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageSent(Event):
     """A message went from one agent to another, and both remember it; only the recipient does when `held_by` says so.
 
@@ -67,6 +96,27 @@ class MessageSent(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed(Event):
+    """An agent (`by`: who leads a group) passed a message on to others, who remember it as said by the agent it names."""
+
+    kind: ClassVar[str] = "relayed"
+    by: str
+    to: tuple[str, ...]
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerChosen(Event):
+    """Who of a group speaks next (`None`: nobody may), and how that was found. `asked` counts questions to a model."""
+
+    kind: ClassVar[str] = "speaker_chosen"
+    manager: str
+    speaker: str | None
+    how: str
+    asked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HistorySet(Event):
     """What an agent remembers of its talk with another begins anew, with `messages` as (spoken by the agent itself, message)."""
 
@@ -77,12 +127,25 @@ class HistorySet(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSet(Event):
+    """What a group has heard begins anew, with `messages` as (who spoke, message): its chat was taken back to there."""
+
+    kind: ClassVar[str] = "group_set"
+    manager: str
+    messages: tuple[tuple[str, Message], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAsked(Event):
-    """An agent waits for its model. `messages` is the length of the request."""
+    """An agent waits for its model. `messages` is the length of the request.
+
+    `aside` is for what the model is asked, where that is not what the agent says next: choosing a speaker, summing up.
+    """
 
     kind: ClassVar[str] = "model_asked"
     agent: str
     messages: int
+    aside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +277,14 @@ class Waiting(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class Paused(Notice):
+    """A chat has come to rest since somebody has paused it (`is_paused`), or goes on."""
+
+    chat: int
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An event in its place in a log. `seq` counts from 0, without gaps."""
 
@@ -233,6 +304,8 @@ class EventLog:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self._lock = threading.Lock()
+        self._by_chat: dict[int, list[Entry]] = {}
         self._keys: dict[int, str] = {}
         self._agents: dict[str, Any] = {}
         self._chats = 0
@@ -250,7 +323,13 @@ class EventLog:
         """Add an event at the end; its entry."""
         entry = Entry(len(self.entries), event)
         self.entries.append(entry)
+        self._by_chat.setdefault(event.chat, []).append(entry)
         return entry
+
+    def of_chat(self, chat: int, first: int = 0) -> list[Entry]:
+        """The entries of one chat, in order, from that of the number `first` on. Those of other chats cost nothing."""
+        entries = self._by_chat.get(chat, [])
+        return entries[bisect_left(entries, first, key=_number) :]
 
     def key_of(self, agent: Any) -> str:
         """The name under which the log knows an agent (any object with a `name`); the same at every call."""
@@ -264,14 +343,33 @@ class EventLog:
             self._agents[key] = agent  # kept: an id may not be used again while the log knows it
         return key
 
+    def agent_of(self, key: str) -> Any:
+        """The agent whom the log knows under a name; `None` where it knows nobody."""
+        return self._agents.get(key)
+
+    @classmethod
+    def restored(cls, events: Iterable[Event], agents: Mapping[str, Any]) -> EventLog:
+        """A log in which this has happened to these agents, by their names there."""
+        log = cls()
+        for key, agent in agents.items():
+            log._keys[id(agent)], log._agents[key] = key, agent
+        for event in events:
+            log._chats = max(log._chats, log.append(event).event.chat + 1)
+        return log
+
     def new_chat(self) -> int:
         """The ordinal of a new chat."""
-        self._chats += 1
-        return self._chats - 1
+        with self._lock:
+            self._chats += 1
+            return self._chats - 1
 
     def select(self, *kinds: type[Event]) -> list[Event]:
         """The events of these kinds, in order."""
         return [entry.event for entry in self.entries if isinstance(entry.event, kinds)]
+
+
+def _number(entry: Entry) -> int:
+    return entry.seq
 
 
 Listener = Callable[["Entry | Notice"], None]

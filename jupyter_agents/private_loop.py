@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import os
 import threading
-from collections.abc import Awaitable
-from concurrent.futures import Future, wait
+from collections.abc import Awaitable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cache
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.interrupts import TICK, ChatCancelled
@@ -25,41 +26,73 @@ def await_elsewhere(awaitable: Awaitable[T]) -> T:
 
     The callback sees the caller's context variables. What is bound to the caller's loop cannot be awaited there.
     """
-    outcome: Future[T] = Future()
-    task: asyncio.Task[None] | None = None
-
-    async def awaited() -> None:
-        try:
-            outcome.set_result(await awaitable)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread; here it would end the loop
-            outcome.set_exception(error)
-
-    def begin() -> None:
-        nonlocal task
-        task = loop.create_task(awaited(), context=context)
-
-    depth = _depth_of_this_thread() + 1
-    loop, context = _private_thread(depth).loop, contextvars.copy_context()
+    elsewhere = Elsewhere(awaitable)
     try:
-        loop.call_soon_threadsafe(begin)
-        while not outcome.done():
-            wait([outcome], TICK)
+        elsewhere.begin()
+        wait_for_one([elsewhere])
     except BaseException:
-        loop.call_soon_threadsafe(lambda: task and task.cancel())
-        _stop_blocks(depth)
-        wait([outcome], TICK)  # for the end of what is being stopped, but not long
+        elsewhere.stop()
         raise
-    try:
-        return outcome.result()
-    except ChatCancelled as stop:  # a chat of the callback was interrupted
-        raise KeyboardInterrupt from stop
-    except RuntimeError as error:
-        if "different loop" not in str(error) and "different event loop" not in str(error):
-            raise
-        raise ConfigurationError(
-            "Cannot await an object of this notebook's event loop in a synchronous call. "
-            "Use the `a_` method instead, with `await` (for example `await agent.a_initiate_chat(…)`)."
-        ) from error
+    return elsewhere.value()
+
+
+class Elsewhere(Generic[T]):
+    """An async callback that is awaited on a private loop, once it has begun."""
+
+    def __init__(self, awaitable: Awaitable[T]) -> None:
+        self._awaitable = awaitable
+        self.outcome: Future[T] = Future()
+        self._task: asyncio.Task[None] | None = None
+        self._depth = _depth_of_this_thread() + 1
+        self._loop, self._context = _private_thread(self._depth).loop, contextvars.copy_context()
+
+    def begin(self) -> None:
+        """Begin to await it."""
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._awaited(), context=self._context)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that was cancelled before it began has awaited nothing."""
+        if inspect.iscoroutine(self._awaitable):
+            self._awaitable.close()
+        if not self.outcome.done():
+            self.outcome.set_exception(asyncio.CancelledError())
+
+    async def _awaited(self) -> None:
+        try:
+            self.outcome.set_result(await self._awaitable)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread; here it would end the loop
+            self.outcome.set_exception(error)
+
+    def stop(self) -> None:
+        """Cancel it, and wait for its end, but not long."""
+        self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        _stop_blocks(self._depth)
+        wait([self.outcome], TICK)
+
+    def value(self) -> T:
+        """What came of it, once it has ended."""
+        try:
+            return self.outcome.result()
+        except ChatCancelled as stop:  # a chat of the callback was interrupted
+            raise KeyboardInterrupt from stop
+        except RuntimeError as error:
+            if "different loop" not in str(error) and "different event loop" not in str(error):
+                raise
+            raise ConfigurationError(
+                "Cannot await an object of this notebook's event loop in a synchronous call. "
+                "Use the `a_` method instead, with `await` (for example `await agent.a_initiate_chat(…)`)."
+            ) from error
+
+
+def wait_for_one(some: Iterable[Elsewhere[Any]]) -> None:
+    """Wait until one of them has ended, waking up often enough to notice an interrupt."""
+    outcomes = [one.outcome for one in some]
+    while not any(outcome.done() for outcome in outcomes):
+        wait(outcomes, TICK, FIRST_COMPLETED)
 
 
 class _LoopThread(threading.Thread):

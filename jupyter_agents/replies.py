@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -21,6 +21,7 @@ class Reply:
 
     Not `final`: the next one is asked. Final with no message: nothing is said and the chat ends (`ending` says why).
     `is_repair` marks an answer to something a model has to mend; `ends_after` ends the chat once the message was sent.
+    Classic code may unpack it as `(final, reply)`.
     """
 
     final: bool
@@ -32,6 +33,10 @@ class Reply:
     usage: Usage | None = None
     model: str | None = None
     replayed: bool = False
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.final
+        yield self.to_classic()
 
     def to_classic(self) -> str | dict[str, Any] | None:
         """The form in which classic code expects it: text where it is only text."""

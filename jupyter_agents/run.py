@@ -18,22 +18,29 @@ from jupyter_agents.session import Session, current_session
 if TYPE_CHECKING:
     from jupyter_agents.executors.sink import OutputSink
     from jupyter_agents.journal.recording import Tape
+    from jupyter_agents.progress import Progress
 
 T = TypeVar("T")
 
 
 @dataclass
 class RunState:
-    """What changes about a run: whether its chat is over. A task that goes on after it begins chats of its own."""
+    """What changes about a run: whether its chat is over, and how far that has come.
+
+    A task that goes on after the chat begins chats of its own. `reserved` are the ordinals of chats that will begin
+    under it, where several begin at the same time and their numbers shall not depend on which is first.
+    """
 
     is_over: bool = False
+    progress: Progress | None = None
+    reserved: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Run:
     """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
 
-    `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
+    With `passes_on` the one who listens tells another run of it. `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
     """
 
     log: EventLog = field(default_factory=EventLog)
@@ -46,6 +53,7 @@ class Run:
     pairs: Mapping[frozenset[int], object] = field(default_factory=dict)
     state: RunState = field(default_factory=RunState)
     control: Control = field(default_factory=Control)
+    passes_on: bool = False
 
     def output_sink(self) -> OutputSink | None:
         """Where code shows things, if a listener takes them; otherwise they go to the cell."""
@@ -54,6 +62,11 @@ class Run:
 
     def tell(self, what: Any) -> None:
         """Let every listener know. One that fails is warned about, and does not end the chat."""
+        if not self.listeners:
+            return
+        if self.passes_on:
+            self.listeners[0](what)
+            return
         with self.control.undisturbed():
             for listener in self.listeners:
                 try:

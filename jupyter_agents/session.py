@@ -99,6 +99,12 @@ def current_session() -> Session:
     return _made
 
 
+def rendered(shown: Any) -> Rendered:
+    """What the session shows of something; where it shows nothing, the `repr`."""
+    render = current_session().render
+    return render(shown) if render is not None else {"text/plain": repr(shown)}
+
+
 def set_session_maker(maker: Callable[[], Session]) -> None:
     """Say how a session is made here. One that was made before is forgotten."""
     global _maker, _made

@@ -54,7 +54,7 @@ def test_chat_needs_a_message(face):
 
 
 @both_faces
-@pytest.mark.parametrize("message", [None, {}, {"role": "user"}, {"content": None}, 3, ["Hi"], {"content": 3}])
+@pytest.mark.parametrize("message", [{}, {"role": "user"}, {"content": None}, 3, ["Hi"], {"content": 3}])
 def test_invalid_message_is_refused_before_anything_is_remembered(face, message):
     agent, me = assistant("never"), user()
 

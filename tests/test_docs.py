@@ -67,3 +67,21 @@ def test_python_on_the_page_about_testing_runs(tmp_path, monkeypatch):
         exec(compile(code, "docs/testing.md", "exec"), namespace)
 
     assert len(blocks) >= 7
+
+
+def test_python_on_the_page_about_control_runs(tmp_path, monkeypatch):
+    from jupyter_agents.code_blocks import find_code_blocks
+    from jupyter_agents.session import use_session
+    from tests.fakes import quiet_session
+
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "control.md").read_text()
+    blocks = [block.code for block in find_code_blocks(page) if block.language == "python"]
+    namespace = {}
+
+    with use_session(quiet_session()):
+        for code in blocks:
+            exec(compile(code, "docs/control.md", "exec"), namespace)
+
+    assert namespace["loaded"].messages == namespace["result"].messages
+    assert len(blocks) >= 4

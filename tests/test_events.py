@@ -17,6 +17,9 @@ EVENTS = [
     ChatEnded(0, "turn limit", "3 turns"),
     MessageSent(0, "a", "b", Message("hi", tool_calls=(ToolCall("f", "{}", "1"),)), "model", usage=Usage(1, 2)),
     events.HistorySet(0, "a", "b", ((True, Message("hi")), (False, Message("hello")))),
+    events.Relayed(0, "m", ("a", "b"), Message("hi", name="c")),
+    events.GroupSet(0, "m", (("a", Message("hi", name="a")),)),
+    events.SpeakerChosen(0, "m", "a", "model", 2),
     events.ModelAsked(0, "a", 3),
     ModelAnswered(0, "a", "stop", Usage(1, None, estimated=True), "m", True, 0.5),
     events.ModelFailed(0, "a", "no answer", "par"),
@@ -27,6 +30,9 @@ EVENTS = [
     events.ToolStarted(0, "a", "f", "{}", "1"),
     events.ToolFinished(0, "a", "f", True, "42", "1"),
     Noted(0, "a sentence", level="warning"),
+    events.SeriesStarted(0, 2),
+    events.SeriesEnded(0),
+    events.Summarised(0, "It is 7.", "function"),
 ]
 KINDS = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
 

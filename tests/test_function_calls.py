@@ -1,5 +1,6 @@
 import asyncio
 import json
+import threading
 from contextlib import suppress
 
 import pytest
@@ -439,3 +440,52 @@ def test_function_is_executed_by_hand(face, call, expected):
 
     assert (ok, message["content"][: len(expected[1])]) == expected
     assert (message["role"], message["name"]) == ("function", call.get("name", ""))
+
+
+@both_faces
+def test_async_functions_of_one_message_run_at_the_same_time(face):
+    meeting = threading.Barrier(3, timeout=20)  # which none of them passes alone
+
+    async def meet(who: str = "") -> str:
+        await asyncio.get_running_loop().run_in_executor(None, meeting.wait)
+        return f"met {who}"
+
+    me = user(function_map={"meet": meet})
+    agent = assistant(tools(("a", "meet"), ("b", "meet"), ("c", "meet")), DONE)
+
+    face(me, "initiate_chat", agent, message="go")
+
+    assert [call_id for call_id, _ in results_of(wire_of(agent))] == ["a", "b", "c"]
+    assert {content for _, content in results_of(wire_of(agent))} == {"met "}
+
+
+@both_faces
+def test_failure_of_one_call_is_its_result_and_the_others_go_on(face):
+    async def fail():
+        raise LookupError("lost")
+
+    async def slow():
+        await asyncio.sleep(0.01)
+        return "found"
+
+    me = user(function_map={"fail": fail, "slow": slow})
+    agent = assistant(tools(("a", "fail"), ("b", "slow")), DONE)
+
+    face(me, "initiate_chat", agent, message="go")
+
+    assert results_of(wire_of(agent)) == [("a", "Error: lost"), ("b", "found")]
+
+
+@both_faces
+def test_chats_of_one_pair_that_are_held_by_calls_of_one_message_wait_for_each_other(face):
+    expert, asker = assistant("7", "8", name="expert"), user("asker")
+
+    async def ask_expert():
+        return (await asker.a_initiate_chat(expert, message="What?", max_turns=1)).summary
+
+    me = user(function_map={"ask": ask_expert})
+    agent = assistant(tools(("a", "ask"), ("b", "ask")), DONE)
+
+    face(me, "initiate_chat", agent, message="go")
+
+    assert sorted(results_of(wire_of(agent))) == [("a", "7"), ("b", "8")]

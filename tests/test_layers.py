@@ -12,9 +12,51 @@ from tests.plugins.layers import Package, Rules, violations
 
 ROOT = Path(jupyter_agents.__file__).parent
 
-L0 = ("errors", "messages", "events", "effects", "code_blocks", "termination", "budget", "nearest", "code_facts")
-L1 = ("tools", "mcp", "models", "executors", "human", "journal", "session", "control")
-L2 = ("run", "interrupts", "private_loop", "drive", "replies", "agents", "conversation", "asking", "background")
+L0 = (
+    "errors",
+    "messages",
+    "events",
+    "effects",
+    "code_blocks",
+    "termination",
+    "conditions",
+    "likeness",
+    "budget",
+    "nearest",
+    "boxed",
+    "formula",
+    "code_facts",
+)
+L1 = (
+    "tools",
+    "tool_schema",
+    "tool_signature",
+    "tool_results",
+    "mcp",
+    "retrieval",
+    "models",
+    "executors",
+    "human",
+    "journal",
+    "session",
+    "control",
+)
+L2 = (
+    "run",
+    "interrupts",
+    "private_loop",
+    "together",
+    "drive",
+    "replies",
+    "progress",
+    "agents",
+    "continuing",
+    "conversation",
+    "asking",
+    "forks",
+    "saving",
+    "background",
+)
 L3 = ("testing", "sweep")
 L4 = ("display", "widgets")
 L5 = ("magics", "surroundings", "__init__", "labextension")
@@ -24,9 +66,28 @@ SHELL = frozenset({"executors.live", "display", "widgets", "magics"})
 RULES = Rules(
     LAYERS,
     variants=frozenset({"models", "executors", "human", "journal"}),
-    only={"openai": frozenset({"models.openai"}), "IPython": SHELL, "ipywidgets": SHELL},
+    only={
+        "openai": frozenset({"models.openai"}),
+        "mcp": frozenset({"mcp"}),
+        "bm25s": frozenset({"retrieval.index"}),
+        "pypdf": frozenset({"retrieval.documents"}),
+        "sympy": frozenset({"formula"}),
+        "IPython": SHELL,
+        "ipywidgets": SHELL,
+    },
 )
-HEAVY = ("openai", "nbformat", "jupyter_client", "pydantic", "ipywidgets", "anywidget", "markdown_it", "IPython")
+HEAVY = (
+    "openai",
+    "nbformat",
+    "jupyter_client",
+    "pydantic",
+    "ipywidgets",
+    "anywidget",
+    "markdown_it",
+    "IPython",
+    "mcp",
+    "anyio",
+)
 
 
 def python(code: str) -> str:

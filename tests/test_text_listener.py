@@ -75,9 +75,7 @@ def test_result_is_written_with_the_name_of_what_was_called(result):
 
 
 def test_label_is_written_when_a_reply_was_cut_off():
-    assert ">>>>>>>> CUT OFF AT THE TOKEN LIMIT\n" in written(
-        sent("half", finish_reason="length")
-    )
+    assert ">>>>>>>> CUT OFF AT THE TOKEN LIMIT\n" in written(sent("half", finish_reason="length"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jupyter_agents.events import EventLog, HistorySet, MessageSent
+from jupyter_agents.events import Event, EventLog, HistorySet, MessageSent, Relayed
 from jupyter_agents.messages import Message, ToolResponse
 
 
@@ -105,21 +105,34 @@ class History(Talk):
         return self._spoken
 
     def _refresh(self) -> None:
-        entries = self.log.entries
-        while self._cursor < len(entries):
-            event = entries[self._cursor].event
-            self._cursor += 1
-            if event.chat not in self.chats:
-                continue  # the two may be in another chat of this log, nested in theirs
+        if self._cursor == len(self.log):
+            return
+        for event in self._news():
             if isinstance(event, MessageSent):
                 self._hear(event)
+            elif isinstance(event, Relayed):
+                self._hear_of(event)
             elif isinstance(event, HistorySet) and (event.agent, event.counterpart) == (self._me, self._other):
                 super().__init__(event.messages)
+
+    def _news(self) -> list[Event]:
+        """What has happened since the last look; not in other chats of this log, which the two may be in, too."""
+        first, self._cursor = self._cursor, len(self.log)
+        entries = [entry for chat in self.chats for entry in self.log.of_chat(chat, first)]
+        if len(self.chats) > 1:
+            entries.sort(key=lambda entry: entry.seq)
+        return [entry.event for entry in entries]
 
     def _hear(self, event: MessageSent) -> None:
         if (event.sender, event.recipient) == (self._other, self._me):
             self._add(False, event.message)
         elif (event.sender, event.recipient) == (self._me, self._other) and event.held_by == "both":
+            self._add(True, event.message)
+
+    def _hear_of(self, event: Relayed) -> None:
+        if event.by == self._other and self._me in event.to:
+            self._add(False, event.message)
+        elif event.by == self._me and self._other in event.to:
             self._add(True, event.message)
 
 

@@ -6,6 +6,7 @@ nested chat, and to store it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +15,13 @@ from numbers import Integral
 from typing import Any
 
 from jupyter_agents.agents.history import History, Talk
-from jupyter_agents.effects import Emit
+from jupyter_agents.effects import Emit, Pause
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import EventLog, HistorySet
 from jupyter_agents.messages import Message
-from jupyter_agents.run import Run
+from jupyter_agents.run import Run, ThisTask
+
+_MOMENT = 0.01  # seconds between two looks at whether a chat has ended
 
 
 @dataclass(slots=True)
@@ -130,6 +133,10 @@ class Memory:
         relation = self._of(sender)
         relation.auto_replies = 0 if starts_anew else relation.auto_replies + 1
 
+    def set_auto_replies(self, sender: Any, count: int) -> None:
+        """Have given a sender so many automatic replies in a row."""
+        self._of(sender).auto_replies = count
+
     def count_anew(self, sender: Any = None) -> None:
         """Begin at 0, for one sender or for all."""
         for relation in self._all(sender):
@@ -169,6 +176,14 @@ class Memory:
         if before is not None:
             self.load(other, before.talk)
             relation.auto_replies, relation.replies = before.auto_replies, before.replies
+
+    def copied(self, who: Callable[[Any], Any]) -> Memory:
+        """The same for another agent. `who` says who takes the place of somebody; a chat that is under way is not in it."""
+        memory = Memory(self._limit)
+        for other, one in self._relations.items():
+            talk = None if one.talk is None else Talk(one.talk.pairs())
+            memory._relations[who(other)] = replace(one, talk=talk, chat=None)
+        return memory
 
     # -- Storing it ----------------------------------------------------------------------------------------------
 
@@ -234,6 +249,37 @@ def checked_limit(value: Any) -> int:
     return int(value)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class UnderWay:
+    """A chat that is going on, in this log."""
+
+    log: EventLog
+
+
+async def wait_for_pair(one: Any, other: Any, run: Run) -> None:
+    """Wait while two agents are in a chat that another call of the same message holds: those are made together.
+
+    A chat of theirs elsewhere is not waited for, nor is one that could not go on meanwhile.
+    """
+    around = run.pairs.get(frozenset((id(one), id(other))))
+    while True:
+        chat = memory_of(one).chat_with(other)
+        if not isinstance(chat, UnderWay) or chat is around or chat.log is not run.log or await _holds_up_loop():
+            return
+        await Pause(_MOMENT)
+
+
+async def _holds_up_loop() -> bool:
+    """Whether this thread has an event loop that does nothing while we wait."""
+    if await ThisTask() is not None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 @contextmanager
 def in_chat(one: Any, other: Any, run: Run, opening: Opening) -> Iterator[Run]:
     """Have two agents be in a chat for as long as the block runs; the run, which then knows of it.
@@ -242,7 +288,7 @@ def in_chat(one: Any, other: Any, run: Run, opening: Opening) -> Iterator[Run]:
     remembered is put back when it has ended.
     """
     pair = frozenset((id(one), id(other)))
-    around, chat = run.pairs.get(pair), object()
+    around, chat = run.pairs.get(pair), UnderWay(run.log)
     one.check_free(other, around)
     sides = [(me, you, memory_of(me).enter(you, chat)) for me, you in ((one, other), (other, one))]
     try:

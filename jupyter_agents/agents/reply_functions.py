@@ -13,14 +13,17 @@ from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.code_running import approve_call, can_run
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
+from jupyter_agents.agents.hooks import read_by_model
+from jupyter_agents.agents.tool_use import lending
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
-from jupyter_agents.effects import Complete, Emit
+from jupyter_agents.effects import Complete, Emit, Hold, Together
 from jupyter_agents.events import ToolFinished, ToolStarted
 from jupyter_agents.messages import Message, ToolCall, ToolResponse
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.run import ThisRun
 from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude
+from jupyter_agents.tool_results import ToolResult, parts_of
 
 if TYPE_CHECKING:
     from jupyter_agents.agents.responsive import ResponsiveAgent
@@ -92,8 +95,10 @@ async def reply_by_function(agent: ResponsiveAgent, talk: Talk, sender: Any) -> 
     message = talk.messages[-1]
     if message.function_call is None:
         return NEXT
-    ok, content = await _result_of(agent, message, message.function_call)
-    return Reply(True, Message(content, role="function", name=message.function_call.name), "tool", is_repair=not ok)
+    with lending(_speaker_of(message, sender)):
+        (result,) = await _results_of(agent, message, [message.function_call])
+    answer = {"content": result.content, "role": "function", "name": message.function_call.name}
+    return Reply(True, Message.from_dict(answer), "tool", is_repair=not result.ok)
 
 
 async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Reply:
@@ -101,31 +106,42 @@ async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     message = talk.messages[-1]
     if not message.tool_calls:
         return NEXT
-    results: dict[str, str] = {}
-    failed = False
+    calls: dict[str, ToolCall] = {}
     for tool_call in message.tool_calls:
-        if (tool_call.id or "") in results:
-            continue
-        ok, results[tool_call.id or ""] = await _result_of(agent, message, tool_call)
-        failed = failed or not ok
-    responses = tuple(ToolResponse(call_id, content) for call_id, content in results.items())
-    text = "\n\n".join(results.values())
+        calls.setdefault(tool_call.id or "", tool_call)
+    with lending(_speaker_of(message, sender)):
+        results = await _results_of(agent, message, list(calls.values()))
+    responses = tuple(ToolResponse(call_id, one.text, one.images) for call_id, one in zip(calls, results, strict=True))
+    text = "\n\n".join(one.text for one in results)
+    failed = not all(one.ok for one in results)
     return Reply(True, Message(text, role="tool", tool_responses=responses), "tool", is_repair=failed)
 
 
-async def _result_of(agent: ResponsiveAgent, message: Message, tool_call: ToolCall) -> tuple[bool, str]:
+def _speaker_of(message: Message, sender: Any) -> Any:
+    """Who has asked for the calls in a message: the sender, or the member of its group whose words it passes on."""
+    members = getattr(getattr(sender, "groupchat", None), "agents", ())
+    return next((one for one in members if one.name == message.name), sender)
+
+
+async def _results_of(agent: ResponsiveAgent, message: Message, calls: list[ToolCall]) -> list[ToolResult]:
+    """What the calls give, in their order. A person is asked about one after the other; then they are made together."""
+    allowed = [await _may_be_called(agent, message, one) for one in calls]
+    await Hold()
+    made = [_result_of(agent, one, *answer) for one, answer in zip(calls, allowed, strict=True)]
+    return [await made[0]] if len(made) == 1 else await Together(made)
+
+
+async def _result_of(agent: ResponsiveAgent, tool_call: ToolCall, arguments: str | None, reason: str) -> ToolResult:
     run = await ThisRun()
     key = run.log.key_of(agent)
-    arguments, reason = await _may_be_called(agent, message, tool_call)
-    started = ToolStarted(run.chat, key, tool_call.name, arguments or tool_call.arguments, tool_call.id)
-    await Emit(started)
+    await Emit(ToolStarted(run.chat, key, tool_call.name, arguments or tool_call.arguments, tool_call.id))
     if arguments is None:
-        ok, content = False, f"Error: {reason}"
+        result = ToolResult(f"Error: {reason}", ok=False)
     else:
         ok, found = await call_hook(agent, "execute_function", {"name": tool_call.name, "arguments": arguments})
-        content = Message.from_dict(found).text
-    await Emit(ToolFinished(run.chat, key, tool_call.name, bool(ok), content, tool_call.id))
-    return bool(ok), content
+        result = ToolResult(*parts_of(Message.from_dict(found).content), ok=bool(ok))
+    await Emit(ToolFinished(run.chat, key, tool_call.name, result.ok, result.text, tool_call.id))
+    return result
 
 
 async def _may_be_called(agent: ResponsiveAgent, message: Message, tool_call: ToolCall) -> tuple[str | None, str]:
@@ -211,7 +227,7 @@ async def reply_by_model(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     if agent.model is None:
         return NEXT
     run = await ThisRun()
-    request = ModelRequest([*agent.system_wire(), *talk.wire], agent.request_options)
+    request = ModelRequest([*agent.system_wire(), *await read_by_model(agent, talk)], agent.request_options)
     reply = await Complete(run.log.key_of(agent), agent.model, request)
     return _said(reply)
 

@@ -7,30 +7,35 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self, TypeVar
 
-from jupyter_agents.agents import code_running, reply_functions
+from jupyter_agents.agents import chat_queue as queues
+from jupyter_agents.agents import code_running, hooks, nested_chats, openings, reply_functions, states, tool_use
 from jupyter_agents.agents.adjustments import adjustment_of
+from jupyter_agents.agents.chat_queue import ChatResults
 from jupyter_agents.agents.code_config import CodeConfig, check_policy
 from jupyter_agents.agents.faces import Core, call, call_hook, core_of, faces, is_overridden
 from jupyter_agents.agents.history import History, Talk
-from jupyter_agents.agents.memory import Memory, Opening, in_chat
+from jupyter_agents.agents.memory import Memory, Opening, in_chat, wait_for_pair
 from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.agents.summaries import Summary, SummaryMethod, heard_by
 from jupyter_agents.agents.templates import prepared
 from jupyter_agents.budget import Budget
-from jupyter_agents.conversation import ChatResult, Limits, TurnLoop, check_people, hold_chat, open_run
+from jupyter_agents.conversation import ChatResult, TurnLoop, check_people, check_person, hold_chat, open_run
 from jupyter_agents.effects import Ask, Emit
 from jupyter_agents.errors import ConfigurationError, InvalidMessageError
 from jupyter_agents.events import EventLog, MessageSent
 from jupyter_agents.human.base import HumanInput, Prompt
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
+from jupyter_agents.progress import Limits
 from jupyter_agents.replies import Reply, ReplyFunction, matches
 from jupyter_agents.run import Run, ThisRun
-from jupyter_agents.session import CodePolicy, Rendered
-from jupyter_agents.termination import Condition, HumanInputMode, is_terminate, read_question
-from jupyter_agents.tools import call_function
+from jupyter_agents.session import CodePolicy, Rendered, rendered
+from jupyter_agents.termination import Condition, Ending, HumanInputMode, is_terminate, read_question
+from jupyter_agents.tools import Style, call_tool
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _MODES = ("ALWAYS", "TERMINATE", "NEVER")
 _CODE_RESULT = re.compile(r"exitcode: -?\d+ \(execution (?:succeeded|failed)\)\n")
 _chosen: ContextVar[list[Reply]] = ContextVar("jupyter_agents_chosen")
@@ -90,7 +95,13 @@ class ResponsiveAgent:
         limit = max_consecutive_auto_reply
         self._memory = Memory(self.MAX_CONSECUTIVE_AUTO_REPLY if limit is None else limit)
         self._functions: dict[str, Callable[..., Any]] = {}
+        self.tool_use = tool_use.ToolUse()
         self._reply_functions: list[ReplyFunction] = []
+        self.capabilities: list[hooks.Capability] = []
+        self._last_message_hooks: list[Callable[..., Any]] = []
+        self._all_messages_hooks: list[Callable[..., Any]] = []
+        self._sending_hooks: list[Callable[..., Any]] = []
+        self._chat_results: ChatResults = []
         self.announced_in: EventLog | None = None
         self.warned_in: EventLog | None = None
         if function_map:
@@ -109,10 +120,7 @@ class ResponsiveAgent:
         return f"{type(self).__name__}({', '.join(facts)})"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Rendered:
-        from jupyter_agents.session import current_session
-
-        render = current_session().render
-        return render(self) if render is not None else {"text/plain": repr(self)}
+        return rendered(self)
 
     # -- What it is ----------------------------------------------------------------------------------------------
 
@@ -276,6 +284,33 @@ class ResponsiveAgent:
         """Do not answer this sender (or anyone) of one's own accord from now on."""
         self._memory.stop_replying(sender)
 
+    # -- As plain data --------------------------------------------------------------------------------------------
+
+    def to_state(self, name_of: Callable[[Any], str] | None = None) -> dict[str, Any]:
+        """The agent as plain data, for JSON: what it is, its settings, and what it remembers of others, by name.
+
+        Secrets are left out; functions, people, executors and models that are objects, are named in `given_again`. A
+        subclass with a state of its own adds it here, and takes it in `from_state`.
+        """
+        return states.state_of(self, name_of)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], *, agents: Mapping[str, Any] | None = None, **given: Any) -> Self:
+        """An agent from what `to_state` gave, and from what that could not hold.
+
+        With `agents` (by the names that they have in the state) it remembers what was said with them; without, nothing
+        (`load_agents` brings several back together). `given` may have `functions` (by name), `llm_config`,
+        `is_termination_msg`, `human`, `executor`, and arguments of the constructor of a subclass. Reply functions
+        are registered again by whoever has registered them.
+
+        Raises `ConfigurationError` for what is lacking.
+        """
+        return states.agent_from_state(cls, state, agents, given)
+
+    def load_memory(self, state: Mapping[str, Any], agents: Mapping[str, Any]) -> None:
+        """Remember what `to_state` says that the agent did, of these others by name."""
+        self._memory = Memory.from_state(state["memory"], agents)
+
     # -- The reply chain -----------------------------------------------------------------------------------------
 
     def register_auto_reply(
@@ -297,8 +332,27 @@ class ResponsiveAgent:
 
     register_reply = register_auto_reply
 
+    @property
+    def hook_lists(self) -> dict[str, list[Callable[..., Any]]]:
+        """The registered hooks, by the names for which `register_hook` takes them."""
+        found = self._last_message_hooks, self._all_messages_hooks, self._sending_hooks
+        return dict(zip((hooks.LAST, hooks.ALL, hooks.SENDING), found, strict=True))
+
+    def register_hook(self, hookable_method: str, hook: Callable[..., Any]) -> None:
+        """Add a function, plain or async, that changes what the agent hears or says; hooks run in the order in which they are added.
+
+        `process_all_messages_before_reply` is given the list of messages, and then `process_last_received_message` the
+        content of the last one (if it is no call and no tool's result); what they return is what the reply functions are
+        shown, the model among them. `process_message_before_send` is given `sender`, `message`, `recipient` and `silent`
+        by name; what it returns is sent. What is in the log already stays as it is.
+        """
+        hooks.register(self, hookable_method, hook)
+
     async def reply_to(self, sender: Any) -> Reply:
         """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed."""
+        return await hooks.before_sending(self, await self._reply_to(sender), sender)
+
+    async def _reply_to(self, sender: Any) -> Reply:
         if not is_overridden(self, "generate_reply"):
             return await self.choose_reply(None, sender)
         chosen: list[Reply] = []
@@ -315,6 +369,7 @@ class ResponsiveAgent:
         """Ask the reply functions one after another; the first final reply, or the default one."""
         if talk is None:
             talk = self._memory.talk_with(sender)
+        talk = await hooks.heard(self, talk, sender)
         excluded = list(exclude)
         for entry in list(self._reply_functions):
             if any(_is_same(entry.function, one) for one in excluded) or not matches(entry.trigger, sender):
@@ -337,6 +392,8 @@ class ResponsiveAgent:
             return await built_in(self, talk, sender)
         args, kwargs = entry.arguments(self, talk.to_dicts(), sender)
         answer = await call(entry.function, *args, **kwargs)
+        if isinstance(answer, Reply):
+            return answer
         try:
             final, reply = answer
         except (TypeError, ValueError):
@@ -368,11 +425,16 @@ class ResponsiveAgent:
     # -- Speaking ------------------------------------------------------------------------------------------------
 
     async def _generate_init_message(self, **context: Any) -> str | dict[str, Any]:
-        """The opening message of `initiate_chat`, from its keyword arguments: `message`. An override point."""
-        if "message" not in context:
-            raise ConfigurationError("Cannot begin a chat: there is no message. Pass message='…' to initiate_chat.")
-        message: str | dict[str, Any] = context["message"]
-        return message
+        """The opening message of `initiate_chat`, from its keyword arguments: `message` and `carryover`. An override point."""
+        message, texts = openings.given_message(context), openings.carried_over(context.get("carryover"))
+        if message is None:
+            asked = await openings.ask_opening(self, None, context)
+            return asked.to_classic() or ""
+        if not texts:
+            given: str | dict[str, Any] = message
+            return given
+        said = openings.with_context(await prepared(message, None), texts)
+        return Reply(True, said).to_classic() or ""
 
     generate_init_message, a_generate_init_message = faces(_generate_init_message)
 
@@ -385,23 +447,71 @@ class ResponsiveAgent:
         max_turns: int | None = None,
         termination: Condition | None = None,
         budget: Budget | None = None,
+        summary_method: SummaryMethod = "last_msg",
+        summary_args: Mapping[str, Any] | None = None,
         **context: Any,
     ) -> ChatResult:
         """Begin a chat with another agent and hold it to its end.
 
-        `message` (a text or a message dictionary) opens it; other keyword arguments go to `generate_init_message`.
-        `max_turns` counts round trips, `termination` is a condition, `budget` covers nested chats too. `silent`
-        shows nothing. With `clear_history=False` both go on from what they remember.
+        `message` (a text, a message dictionary, or a function of sender, recipient and the other keyword arguments) opens
+        it; with `None` a person is asked for it. `carryover` (a text, or a list) is put below it. Other keyword arguments
+        go to `generate_init_message`. `max_turns` counts round trips, `termination` is a condition, `budget` covers
+        nested chats too. `silent` shows nothing. With `clear_history=False` both go on from what they remember.
+
+        `summary_method` says what `result.summary` is: the last message (`"last_msg"`), what a model says of the chat
+        (`"reflection_with_llm"`: the recipient's, or else the sender's, with `summary_prompt` and `summary_role` in
+        `summary_args`), what a function of (sender, recipient, summary_args) gives, or nothing (`None`).
 
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
         _check_agent(recipient)
-        limits = Limits(max_turns, termination, budget)
-        message = await call_hook(self, "generate_init_message", **context)
+        limits, summary = Limits(max_turns, termination, budget), Summary(summary_method, summary_args or {})
+        summary.check(self, recipient)
+        message = await openings.opening_message(self, recipient, context)
+        first = None if message is None else Reply(True, message)
         opening = Opening(clear_history=clear_history, expects_replies=True)
-        return await self._hold(recipient, message, limits, opening, silent=silent)
+        return await self._hold(recipient, first, limits, opening, silent=silent, summary=summary, context=context)
 
     initiate_chat, a_initiate_chat = faces(_initiate_chat)
+
+    async def _initiate_chats(
+        self, chat_queue: Sequence[Mapping[str, Any]], *, budget: Budget | None = None
+    ) -> ChatResults:
+        """Hold several chats that this agent begins, unless an entry names another `sender`. See `initiate_chats`."""
+        return await queues.hold_for(self, chat_queue, budget=budget)
+
+    initiate_chats, a_initiate_chats = faces(_initiate_chats)
+
+    def get_chat_results(self, chat_index: Any = None) -> Any:
+        """What the last `initiate_chats` of this agent gave: all results, or the one of an index (or `chat_id`)."""
+        return self._chat_results if chat_index is None else self._chat_results[chat_index]
+
+    def chat_messages_for_summary(self, agent: Any) -> list[dict[str, Any]]:
+        """What is summed up of the chat with another agent. An override point."""
+        return heard_by(self, agent)
+
+    def register_nested_chats(
+        self,
+        chat_queue: Sequence[Mapping[str, Any]],
+        trigger: Any,
+        reply_func_from_nested_chats: str | Callable[..., Any] = "summary_from_nested_chats",
+        position: int = 2,
+        use_async: bool | None = None,
+        *,
+        config: Any = None,
+        reset_config: Callable[[Any], None] | None = None,
+    ) -> None:
+        """Answer the senders that `trigger` means (see `register_auto_reply`) with what some chats of this agent come to.
+
+        The chats are those of `initiate_chats`; the first begins with the message received, where it gives none. The reply
+        is the summary of the last. A function as `reply_func_from_nested_chats` is called with the queue, the recipient,
+        the messages, the sender and `config`, and gives `(final, reply)`. Whom this agent talks to in these chats is
+        answered otherwise: nothing begins within itself.
+
+        `position` 2 is right after the check for the end and for a person's word, before functions, code and the model;
+        other numbers count in the list of reply functions. `use_async` is not needed: both faces of the API hold them.
+        """
+        nested_chats.register(self, chat_queue, trigger, reply_func_from_nested_chats, position, config, reset_config)
 
     async def _send(
         self, message: Any, recipient: Any, request_reply: bool | None = None, silent: bool = False
@@ -412,21 +522,50 @@ class ResponsiveAgent:
         anything is remembered.
         """
         _check_agent(recipient)
-        return await self._hold(recipient, message, Limits(), Opening(request_reply), silent=silent)
+        first = Reply(True, await prepared(message, recipient))
+        return await self._hold(recipient, first, Limits(), Opening(request_reply), silent=silent)
 
     send, a_send = faces(_send)
 
     async def _hold(
-        self, recipient: Any, message: Any, limits: Limits, opening: Opening, *, silent: bool
+        self,
+        recipient: Any,
+        first: Reply | None,
+        limits: Limits,
+        opening: Opening,
+        *,
+        silent: bool,
+        summary: Summary | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> ChatResult:
-        first = Reply(True, await prepared(message, recipient))
+        """Hold a chat that begins with what is said `first`; without that, a person is asked for it."""
         parent = await ThisRun()
         log = None if opening.clear_history else self.log_with(recipient)
         run = await open_run(log, silent=silent, budget=limits.budget)
+        if first is None:
+            check_person(self, run, f"{self.name!r} has no message to begin with", "Pass message='…'")
         check_people(self._speakers(recipient, opening, limits), run)
+        await wait_for_pair(self, recipient, run)
         with in_chat(self, recipient, run, opening) as run:
-            talk = TurnLoop(run, limits, silent=silent).talk(self, recipient, first, opening.request_reply)
-            return await hold_chat(self, recipient, talk, run, parent.chat if run.depth > 1 else None)
+            loop = TurnLoop(run, limits, silent=silent)
+            talk = self._talk(loop, recipient, first, opening.request_reply, context or {})
+            summing_up = None if summary is None else lambda: summary.make(self, recipient, run)
+            parent_chat = parent.chat if run.depth > 1 else None
+            return await hold_chat(self, recipient, talk, run, parent_chat, summing_up)
+
+    async def _talk(
+        self,
+        loop: TurnLoop,
+        recipient: Any,
+        first: Reply | None,
+        request_reply: bool | None,
+        context: Mapping[str, Any],
+    ) -> Ending:
+        first = first or await openings.ask_opening(self, recipient, context)
+        if first.message is None:
+            return first.ending
+        first = await hooks.before_sending(self, first, recipient)
+        return await loop.talk(self, recipient, first, request_reply)
 
     def _speakers(self, recipient: Any, opening: Opening, limits: Limits) -> list[Any]:
         """Those who will certainly have to say something."""
@@ -476,8 +615,8 @@ class ResponsiveAgent:
         An override point. Errors are results too: the model can mend them.
         """
         name = str(func_call.get("name", ""))
-        ok, content = await call_function(self._functions, name, str(func_call.get("arguments") or ""))
-        return ok, {"name": name, "role": "function", "content": content}
+        result = await call_tool(tool_use.functions_for(self), name, str(func_call.get("arguments") or ""))
+        return result.ok, {"name": name, "role": "function", "content": result.content}
 
     execute_function, a_execute_function = faces(_execute_function)
 
@@ -511,6 +650,53 @@ class ResponsiveAgent:
                 self._functions[name] = function
             else:
                 raise ConfigurationError(f"Cannot register function {name!r}: {function!r} cannot be called.")
+
+    # -- Tools ---------------------------------------------------------------------------------------------------
+
+    def register_for_llm(
+        self, *, name: str | None = None, description: str | None = None, api_style: Style = "tool"
+    ) -> Callable[[_F], _F]:
+        """A decorator that lets this agent's model propose calls of a function; its schema is made of the type hints.
+
+        Without `description` the docstring says what the function does. `api_style="function"` is the legacy form.
+        """
+        return lambda function: tool_use.offer(self, function, name, description, api_style)
+
+    def register_for_execution(self, name: str | None = None) -> Callable[[_F], _F]:
+        """A decorator that lets this agent call a function when a model proposes it, with arguments that are checked."""
+        return lambda function: tool_use.take(self, function, name)
+
+    def tool(
+        self,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        external: bool = False,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a function a tool of this agent: a decorator, with arguments or without.
+
+        Its model may propose calls. Who receives the call makes it: with a function of its own of that name, otherwise
+        with this one. In a group, where this agent may receive it itself, it makes the call too. The policies on tools
+        of both rule. For `external` and `timeout` see `Tool`.
+        """
+        options = {"name": name, "description": description, "external": external, "timeout": timeout}
+        if function is None:
+            return lambda given: tool_use.own(self, given, **options)
+        return tool_use.own(self, function, **options)
+
+    def update_tool_signature(self, tool_sig: str | Mapping[str, Any], is_remove: bool = False) -> None:
+        """Add a tool's JSON signature to what the model may call, replacing that of the same name, or remove it by name."""
+        tool_use.update_signature(self, "tool", tool_sig, is_remove=is_remove)
+
+    def update_function_signature(self, func_sig: str | Mapping[str, Any], is_remove: bool = False) -> None:
+        """The same for the legacy `functions`."""
+        tool_use.update_signature(self, "function", func_sig, is_remove=is_remove)
+
+    def can_execute_function(self, name: str | Sequence[str]) -> bool:
+        """Whether this agent has a function of this name, or of all these names."""
+        return tool_use.can_execute(self, name)
 
     # -- The built-in reply functions, in their classic form ------------------------------------------------------
 

@@ -87,3 +87,40 @@ def _address(url: str) -> str:
         return f"{checked_url(url).partition(':')[0]}://{host_of(url)}"
     except ConfigurationError:
         return _HIDDEN
+
+
+def public(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A config as it may be written to a file, without what may be secret, and the keys of what was left out.
+
+    >>> public({"model": "gpt-4.1", "api_key": "sk-secret", "temperature": 0})
+    ({'model': 'gpt-4.1', 'temperature': 0}, ['api_key'])
+    """
+    found: dict[str, Any] = {}
+    left_out: list[str] = []
+    for key, value in config.items():
+        if key == "config_list" and isinstance(value, list | tuple):
+            parts = [public(one) for one in value if isinstance(one, Mapping)]
+            found[key] = [one for one, _ in parts]
+            left_out += [name for _, names in parts for name in names if name not in left_out]
+        elif (
+            key in _SCHEMAS
+            or value is None
+            or (key in _ADDRESSES and _is_plain_address(value))
+            or (key in _SHOWN_KEYS and isinstance(value, str | int | float))
+        ):
+            found[key] = value
+        else:
+            left_out.append(str(key))
+    return found, left_out
+
+
+_SCHEMAS = frozenset({"function_call", "functions", "response_format", "stop", "tool_choice", "tools"})
+"""Keys whose values are no secrets, and no plain values."""
+
+
+def _is_plain_address(url: Any) -> bool:
+    """Whether an address has nothing in it that may be a key: no user, no password, no query."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(str(url))
+    return not (parts.username or parts.password or parts.query or parts.fragment)
