@@ -270,27 +270,26 @@ def test_message_of_a_chat_is_one_event_with_its_chat():
     assert texts(result.messages) == ["go", DONE]
 
 
-async def test_two_chats_of_a_pair_nested_side_by_side_are_refused_and_the_outer_talk_stays_whole():
+async def test_two_chats_of_a_pair_nested_side_by_side_wait_for_each_other_and_the_outer_talk_stays_whole():
     async def inner(request):
         await asyncio.sleep(0)
         return "inner " + DONE
 
-    agent = assistant("Wait.", inner, "And " + DONE)
+    agent = assistant("Wait.", inner, inner, "And " + DONE)
     me = user(default_auto_reply="go on")
-    refused = []
+    held = []
 
     async def ask_twice(recipient, messages, sender, config):
         if len(messages) == 2:
             both = [me.a_initiate_chat(agent, message=f"inner {n}?") for n in (1, 2)]
-            answers = await asyncio.gather(*both, return_exceptions=True)
-            refused.extend(one for one in answers if isinstance(one, ConfigurationError))
+            held.extend(await asyncio.gather(*both))
         return False, None
 
     me.register_reply([object], ask_twice, 1)
 
     result = await me.a_initiate_chat(agent, message="outer?")
 
-    assert len(refused) == 1
+    assert [texts(one.messages) for one in held] == [[f"inner {n}?", "inner " + DONE] for n in (1, 2)]
     assert texts(result.messages) == ["outer?", "Wait.", "go on", "And " + DONE]
     assert texts(me.chat_messages[agent]) == ["outer?", "Wait.", "go on", "And " + DONE]
 
