@@ -203,6 +203,7 @@ def test_turn_keeps_its_height_when_it_becomes_a_message(kernel, page):
     text = "Some **words**.\n\n- one\n- two\n\n```python\nx = 1\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
     live.state(live=LIVE)
     live.patch({"op": "text", "text": text})
+    page.locator(".jp-agents-mod-live").get_by_role("cell", name="2", exact=True).wait_for()  # it flows in for a moment
     settle(page)
     turn = page.locator(".jp-agents-mod-live").bounding_box()
 
