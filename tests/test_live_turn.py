@@ -654,7 +654,7 @@ def test_messages_of_a_streamed_turn_are_few(lab, listener):
     turn(2)
 
     ops = [[op["op"] for op in one.get("ops", [one["t"]])] for one in lab.widget.sent[before:]]
-    assert ops == [["text", "set", "item", "set", "slot", "set"], ["text"], ["text"]]
+    assert ops == [["text", "set", "item", "set", "slot", "set"], ["text"]]
     assert len(lab.outputs) == outputs + 1
 
 

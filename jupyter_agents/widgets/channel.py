@@ -1,7 +1,7 @@
 """The kernel's end of a page: numbered patches in batches, the whole state on request, and who is there.
 
 The Jupyter server drops messages when there are more than a thousand a second, and each one that is sent by itself costs
-the kernel 0.7 ms. So changes are gathered: text that grows goes out ten times a second, which the page shows smoothly,
+the kernel 0.7 ms. So changes are gathered: text that grows goes out seven times a second, which the page shows smoothly,
 and the rest within a thirtieth. A page that misses a number asks for the state. The protocol is `protocol.ts`.
 """
 
@@ -19,7 +19,7 @@ from jupyter_agents.widgets.protocol import Item, LiveTurn, ViewState
 FRAME = 1 / 30
 """Seconds for which changes are gathered."""
 
-TEXT_FRAME = 0.1
+TEXT_FRAME = 0.15
 """The same for text that grows: a page needs as long to show what came."""
 
 _UNSEEN = 0.152  # seconds of a turn until its output has just gone live: what was said in them goes out right behind it

@@ -3,7 +3,7 @@
  * `tests/test_protocol.py` holds the two together.
  *
  * The kernel has one `State` of a chat and sends changes (`Op`) of it in numbered patches: within a thirtieth of a second,
- * and text that grows ten times a second. A page keeps them all, for each view that is drawn there; when it misses a
+ * and text that grows seven times a second. A page keeps them all, for each view that is drawn there; when it misses a
  * number, and at first, it asks for the whole state. Nothing here is a synced trait: traits are saved in notebooks, and
  * what a person types must not be.
  */

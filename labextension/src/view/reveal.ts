@@ -1,10 +1,10 @@
 /**
- * Text comes from the kernel ten times a second. It is shown bit by bit until the next lot is due, as it was written;
+ * Text comes from the kernel seven times a second. It is shown bit by bit until the next lot is due, as it was written;
  * never later than that, and all at once to whoever prefers that nothing moves.
  */
 
 /** For how long a lot is revealed: about until the next one comes. In milliseconds. */
-const SPAN = 110;
+const SPAN = 160;
 
 export class Reveal {
   readonly #show: (text: string) => void;
