@@ -4,7 +4,7 @@
  */
 
 /** For how long a lot is revealed: about until the next one comes. In milliseconds. */
-const SPAN = 160;
+const SPAN = 140;
 
 export class Reveal {
   readonly #show: (text: string) => void;
