@@ -49,7 +49,8 @@ _LAST_WORD = re.compile(r"(?:^|(?<=\s))[*_`]*TERMINATE[*_`.!]*\s*$")
 class ChatResult(Continuations):
     """A chat as far as it got: who said what, why it ended, and what it cost.
 
-    Everything is read from the event log, which may go on to grow: a result shows the chat as it was when it ended.
+    Everything is read from the event log, which may go on to grow: a result shows the chat as it was when it ended. `value`
+    alone is not in it: what the last reply of the form asked for (`response_format`) comes to, as a Python value.
     """
 
     ended_by: EndedBy
@@ -60,6 +61,7 @@ class ChatResult(Continuations):
     last: int = 0
     limits: Limits = field(default_factory=Limits, repr=False, compare=False)
     given_id: Any = field(default=None, repr=False, compare=False)
+    value: Any = field(default=None, repr=False, compare=False)
 
     @property
     def chat_id(self) -> Any:
@@ -280,7 +282,7 @@ async def hold_chat(
     async def close(ending: Ending) -> ChatResult:
         await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))
         limits = run.state.progress.limits if run.state.progress is not None else Limits()
-        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log), limits)
+        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log), limits, value=run.state.value)
 
     try:
         return await _in_charge(run, to_the_end())

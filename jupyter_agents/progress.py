@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from jupyter_agents.budget import Budget, Ledger
 from jupyter_agents.conditions import ChatFacts, Condition
@@ -21,11 +22,15 @@ person says is no loop either."""
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends a chat besides its agents. `max_turns` counts round trips: one message each way."""
+    """What ends a chat besides its agents. `max_turns` counts round trips: one message each way.
+
+    `reply_format` is whose replies (its key in the log) are to have which form: the first that has it answers the chat.
+    """
 
     max_turns: int | None = None
     termination: Condition | None = None
     budget: Budget | None = None
+    reply_format: tuple[str, Any] | None = None
 
     def __post_init__(self) -> None:
         turns = self.max_turns

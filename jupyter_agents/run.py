@@ -13,6 +13,7 @@ from jupyter_agents.budget import Ledger
 from jupyter_agents.control import Control
 from jupyter_agents.effects import Effect
 from jupyter_agents.events import EventLog, Listener
+from jupyter_agents.messages import Message
 from jupyter_agents.session import Session, current_session
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ class RunState:
     """What changes about a run: whether its chat is over, and how far that has come.
 
     A task that goes on after the chat begins chats of its own. `reserved` are the ordinals of chats that will begin
-    under it, where several begin at the same time and their numbers shall not depend on which is first.
+    under it, where several begin at the same time and their numbers shall not depend on which is first. `value` is what the
+    last reply of a given form comes to, `answer` the message for which the chat was held, if such a form was asked for.
     """
 
     is_over: bool = False
     progress: Progress | None = None
     reserved: list[int] = field(default_factory=list)
+    value: Any = None
+    answer: Message | None = None
 
 
 @dataclass(frozen=True)

@@ -617,6 +617,7 @@ TWIN = talker("twin")
         ({"agents": [TWIN, TWIN]}, "'twin' is in it twice"),
         ({"agents": [TWIN, talker("twin")]}, "two of its agents are named 'twin'"),
         ({"max_round": 0}, "max_round is 0"),
+        ({"enable_clear_history": True}, "enable_clear_history is not supported"),
         ({"max_round": "10"}, "max_round is '10'"),
         ({"max_retries_for_selecting_speaker": -1}, "max_retries_for_selecting_speaker is -1"),
         ({"speaker_selection_method": "best"}, "Cannot select speakers by 'best'"),

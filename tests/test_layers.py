@@ -34,6 +34,7 @@ L1 = (
     "tool_results",
     "mcp",
     "retrieval",
+    "memo_store",
     "models",
     "executors",
     "human",

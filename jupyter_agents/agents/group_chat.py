@@ -82,6 +82,11 @@ class GroupChat:
         _check_members(self.agents)
         _check_numbers(self)
         _check_method(self.speaker_selection_method)
+        if self.enable_clear_history:
+            raise ConfigurationError(
+                "Cannot build the group: enable_clear_history is not supported. Call agent.clear_history(manager) for "
+                "each agent that is to forget."
+            )
         graph, repeats = self.allowed_or_disallowed_speaker_transitions, self.allow_repeat_speaker
         if graph is not None and repeats is not None:
             raise ConfigurationError(

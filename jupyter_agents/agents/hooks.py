@@ -158,14 +158,14 @@ async def before_sending(agent: ResponsiveAgent, said: Reply, recipient: Any) ->
         return said
     run = await ThisRun()
     silent = run.state.progress is not None and run.state.progress.silent
-    message = said.to_classic()
+    message: Any = said.to_classic()
     for hook in list(hooks):
         message = await call(hook, sender=agent, message=message, recipient=recipient, silent=silent)
         try:
-            Message.from_dict(message)
+            Message.from_dict(message)  # whether it is one
         except InvalidMessageError as error:
             raise _misused(SENDING, hook, message, "the message: a text, or a dictionary with 'content'") from error
-    return said if message == said.to_classic() else replace(said, message=Message.from_dict(message))  # type: ignore[arg-type]
+    return said if message == said.to_classic() else replace(said, message=Message.from_dict(message))
 
 
 def _misused(name: str, hook: Any, found: Any, due: str) -> ConfigurationError:

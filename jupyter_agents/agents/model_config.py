@@ -12,6 +12,9 @@ from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 from jupyter_agents.models.masking import MaskedConfig, kind_of
 
+FOR_CALLS = frozenset({"functions", "function_call", "tools", "tool_choice", "parallel_tool_calls", "response_format"})
+"""Options that are for what an agent says, and out of place where its model is asked aside."""
+
 
 class SessionModel:
     """Whatever model this session is configured with, looked up at every call, so that a setting takes effect at once."""
@@ -101,9 +104,12 @@ class ModelConfig:
                 f"Cannot use llm_config {kind_of(config)}: give a dictionary, a model, or False for none. "
                 "A name goes in {'model': …}, a list of configs in {'config_list': […]}."
             )
+        from jupyter_agents.agents.reply_format import with_reply_format
         from jupyter_agents.models.config import request_options
 
-        return cls(_model_of(config), request_options(config), _copied(config))
+        config = with_reply_format(config)
+        always = {key: value for key, value in config.items() if key not in FOR_CALLS}  # also where it is asked aside
+        return cls(_model_of(always), request_options(config), _copied(config))
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ _OF_CHAT = (
     "budget",
     "summary_method",
     "summary_args",
+    "response_format",
     "cache",
     "verbose",
 )

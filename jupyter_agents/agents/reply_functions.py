@@ -14,12 +14,13 @@ from jupyter_agents.agents.code_running import approve_call, can_run
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.agents.hooks import read_by_model
+from jupyter_agents.agents.reply_format import complete, is_answer
 from jupyter_agents.agents.tool_use import lending
 from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
-from jupyter_agents.effects import Complete, Emit, Hold, Together
+from jupyter_agents.effects import Emit, Hold, Together
 from jupyter_agents.events import ToolFinished, ToolStarted
 from jupyter_agents.messages import Message, ToolCall, ToolResponse
-from jupyter_agents.models.base import ModelReply, ModelRequest
+from jupyter_agents.models.base import ModelReply
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.run import ThisRun
 from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude
@@ -46,7 +47,8 @@ async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     """End the chat, say what a person wants said, or leave it to the next reply function."""
     message = talk.messages[-1]
     facts: dict[str, Any] = {
-        "is_termination": bool(await call(agent.is_termination_msg, _readable(talk))),
+        "is_termination": is_answer(await ThisRun(), message)
+        or bool(await call(agent.is_termination_msg, _readable(talk))),
         "counter": agent.auto_replies_to(sender),
         "limit": agent.max_consecutive_auto_reply(sender),
     }
@@ -226,9 +228,7 @@ async def reply_by_model(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     """What the agent's model says."""
     if agent.model is None:
         return NEXT
-    run = await ThisRun()
-    request = ModelRequest([*agent.system_wire(), *await read_by_model(agent, talk)], agent.request_options)
-    reply = await Complete(run.log.key_of(agent), agent.model, request)
+    reply = await complete(agent, [*agent.system_wire(), *await read_by_model(agent, talk)])
     return _said(reply)
 
 

@@ -18,6 +18,7 @@ from jupyter_agents.agents.faces import Core, call, call_hook, core_of, faces, i
 from jupyter_agents.agents.history import History, Talk
 from jupyter_agents.agents.memory import Memory, Opening, in_chat, wait_for_pair
 from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.agents.reply_format import asked_by_key, asked_of
 from jupyter_agents.agents.summaries import Summary, SummaryMethod, heard_by
 from jupyter_agents.agents.templates import prepared
 from jupyter_agents.budget import Budget
@@ -449,6 +450,7 @@ class ResponsiveAgent:
         budget: Budget | None = None,
         summary_method: SummaryMethod = "last_msg",
         summary_args: Mapping[str, Any] | None = None,
+        response_format: Any = None,
         **context: Any,
     ) -> ChatResult:
         """Begin a chat with another agent and hold it to its end.
@@ -462,10 +464,15 @@ class ResponsiveAgent:
         (`"reflection_with_llm"`: the recipient's, or else the sender's, with `summary_prompt` and `summary_role` in
         `summary_args`), what a function of (sender, recipient, summary_args) gives, or nothing (`None`).
 
+        `response_format` (a pydantic model, a dataclass, a `TypedDict`, a list of these) is what the recipient's model is to reply:
+        JSON of that form, which is checked, and mended aside where it does not fit. The first such reply answers the chat;
+        `result.value` is its value.
+
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
         _check_agent(recipient)
-        limits, summary = Limits(max_turns, termination, budget), Summary(summary_method, summary_args or {})
+        form = asked_of(recipient, response_format)
+        limits, summary = Limits(max_turns, termination, budget, form), Summary(summary_method, summary_args or {})
         summary.check(self, recipient)
         message = await openings.opening_message(self, recipient, context)
         first = None if message is None else Reply(True, message)
@@ -542,6 +549,7 @@ class ResponsiveAgent:
         parent = await ThisRun()
         log = None if opening.clear_history else self.log_with(recipient)
         run = await open_run(log, silent=silent, budget=limits.budget)
+        limits = asked_by_key(limits, run.log, self, recipient)
         if first is None:
             check_person(self, run, f"{self.name!r} has no message to begin with", "Pass message='…'")
         check_people(self._speakers(recipient, opening, limits), run)
