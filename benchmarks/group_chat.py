@@ -1,8 +1,9 @@
 """CPU of a group chat: four agents with models over 40 rounds, beside a loop that sends the same requests by hand.
 
-Rows: speakers in turns (39 calls), and chosen by a model (78 calls). Columns: `floor` (httpx2 and jiter,
-sending the histories that the agents would send, and reading the same streams), `group` (`initiate_chat`), `a_group` and `a_floor` (the same on an event loop). Messages have some
-650 characters. Other messages than the floor's are not sent: the server counts the calls. Target: at most twice the floor.
+Rows: speakers in turns (39 calls), and chosen by a model (78 calls). Columns: `floor` (httpx2 and jiter: it sends the
+histories that the agents would send, reads the streams as they come, and keeps what is said, the tokens, and whether the
+reply is whole), `group` (`initiate_chat`), `a_floor` and `a_group` (the same on an event loop). Messages have some 650
+characters. The server, in a process of its own, counts the calls. Target: at most twice the floor of its kind.
 
     python -m benchmarks.group_chat [--rounds N] [--json FILE]
 """
@@ -12,14 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import statistics
-import time
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 from benchmarks._transcripts import ordinary_message
-from benchmarks.model_turn import counting_server, on
+from benchmarks.model_turn import Row, Ways, check_calls, counting_server, measure, on
 from jupyter_agents import AssistantAgent, GroupChat, GroupChatManager
 from jupyter_agents.session import Session, use_session
 from jupyter_agents.testing import ServerRequest
@@ -27,7 +27,8 @@ from jupyter_agents.testing import ServerRequest
 AGENTS, ROUNDS = 4, 40
 NAMES = [f"agent_{number}" for number in range(AGENTS)]
 ASKED = "Who of"
-ROLES = ", ".join(NAMES)
+MOST = 2.0
+SYSTEM = {"content": "Be brief.", "role": "system"}
 
 
 def answer(request: ServerRequest) -> str:
@@ -38,97 +39,184 @@ def answer(request: ServerRequest) -> str:
     return ordinary_message(len(said))
 
 
-def group(url: str, *, chooses: bool, is_async: bool) -> Callable[[], Any]:
-    """Hold the chat once, in a group that is made anew."""
+def members(url: str, *, chooses: bool) -> tuple[AssistantAgent, GroupChatManager]:
+    """The first speaker and the manager of a new group."""
+    config = {"model": "m", "base_url": url, "api_key": "k"}
+    agents = [AssistantAgent(name, SYSTEM["content"], config) for name in NAMES]
+    method = "auto" if chooses else "round_robin"
+    chat = GroupChat(agents, max_round=ROUNDS, speaker_selection_method=method)
+    return agents[0], GroupChatManager(chat, llm_config=config if chooses else False)
 
-    def make() -> tuple[AssistantAgent, GroupChatManager]:
-        config = {"model": "m", "base_url": url, "api_key": "k"}
-        agents = [AssistantAgent(name, "Be brief.", config) for name in NAMES]
-        method = "auto" if chooses else "round_robin"
-        chat = GroupChat(agents, max_round=ROUNDS, speaker_selection_method=method)
-        return agents[0], GroupChatManager(chat, llm_config=config if chooses else False)
+
+def group(url: str, *, chooses: bool) -> Callable[[], int]:
+    """Hold the chat once, in a group that is made anew; how many messages there were."""
 
     def hold() -> int:
-        first, manager = make()
+        first, manager = members(url, chooses=chooses)
         return len(first.initiate_chat(manager, message=ordinary_message(0)))
-
-    async def a_hold() -> int:
-        first, manager = make()
-        return len(await first.a_initiate_chat(manager, message=ordinary_message(0)))
-
-    return on(asyncio.new_event_loop(), a_hold) if is_async else hold  # type: ignore[arg-type]
-
-
-def floor(url: str, *, chooses: bool) -> Callable[[], Any]:
-    """Send what the group would send, with nothing around it."""
-    import httpx2
-    import jiter
-
-    http = httpx2.Client(timeout=60)
-
-    def ask(messages: list[dict[str, str]]) -> str:
-        content = json.dumps({"model": "m", "messages": messages, "stream": True}).encode()
-        said, tail = [], b""
-        with http.stream("POST", f"{url}/chat/completions", content=content, headers={"Authorization": "k"}) as reply:
-            for piece in reply.iter_raw():
-                *lines, tail = (tail + piece).split(b"\n")
-                chunks = [jiter.from_json(line[6:]) for line in lines if line.startswith(b"data: {")]
-                said += [one["choices"][0]["delta"].get("content") or "" for one in chunks if one["choices"]]
-        return "".join(said)
-
-    def hold() -> int:
-        said = [(NAMES[0], ordinary_message(0))]
-        while len(said) < ROUNDS:
-            heard = [{"role": "user", "content": text, "name": name} for name, text in said]
-            question = {"role": "user", "content": f"{ASKED} {ROLES} speaks next?"}
-            system = {"role": "system", "content": "Be brief."}
-            speaker = ask([system, *heard, question]) if chooses else NAMES[len(said) % AGENTS]
-            said.append((speaker, ask([system, *heard])))
-        return len(said)
 
     return hold
 
 
-def measure(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """CPU milliseconds of one chat: medians over rounds in which all take turns, after one to warm up."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(rounds + 1):
-        for name, way in ways.items():
-            began = time.process_time()
-            assert way() == ROUNDS, f"{name} did not hold {ROUNDS} rounds"
-            if round_:
-                found[name].append((time.process_time() - began) * 1e3)
-    return {name: statistics.median(times) for name, times in found.items()}
+def a_group(url: str, loop: asyncio.AbstractEventLoop, *, chooses: bool) -> Callable[[], Any]:
+    """The same on an event loop."""
+
+    async def hold() -> Any:
+        first, manager = members(url, chooses=chooses)
+        return len(await first.a_initiate_chat(manager, message=ordinary_message(0)))
+
+    return on(loop, hold)
+
+
+# -- By hand ----------------------------------------------------------------------------------------------------
+
+
+class Reply:
+    """What an event stream says: text, why it ended, tokens."""
+
+    def __init__(self) -> None:
+        import jiter
+
+        self._parse = jiter.from_json
+        self._tail = b""
+        self._said: list[str] = []
+        self._reason: str | None = None
+        self.usage: dict[str, int] | None = None
+
+    def read(self, piece: bytes) -> None:
+        """Take what has come."""
+        *lines, self._tail = (self._tail + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data: {"):
+                self._take(self._parse(line[6:]))
+
+    def _take(self, chunk: dict[str, Any]) -> None:
+        self.usage = chunk.get("usage") or self.usage
+        for choice in chunk["choices"]:
+            self._said.append(choice["delta"].get("content") or "")
+            self._reason = choice["finish_reason"] or self._reason
+
+    def text(self) -> str:
+        """What was said; it must be whole."""
+        assert self._reason == "stop", f"the stream ended with {self._reason}"
+        assert self.usage is not None, "no tokens were counted"
+        return "".join(self._said)
+
+
+def request(url: str, messages: list[dict[str, str]]) -> dict[str, Any]:
+    """What a client is told to send."""
+    body = {"stream": True, "stream_options": {"include_usage": True}, "model": "m", "messages": messages}
+    headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return {"method": "POST", "url": f"{url}/chat/completions", "content": content, "headers": headers}
+
+
+def conversation(*, chooses: bool) -> Generator[list[dict[str, str]], str, int]:
+    """The messages of each request of a chat; it is sent the text of each reply, and gives the number of messages."""
+    roles = ", ".join(NAMES)
+    members = {"role": "system", "content": f"A group works on a task together. Its members: {roles}."}
+    question = {"role": "user", "content": f"{ASKED} {roles} speaks next?"}
+    heard = [{"content": ordinary_message(0), "role": "user", "name": NAMES[0]}]
+    while len(heard) < ROUNDS:
+        speaker = (yield [members, *heard, question]) if chooses else NAMES[len(heard) % AGENTS]
+        heard.append({"content": (yield [SYSTEM, *heard]), "role": "user", "name": speaker})
+    return len(heard)
+
+
+def floor(url: str, *, chooses: bool) -> Callable[[], int]:
+    """Send what the group would send, with nothing around it."""
+    import httpx2
+
+    http = httpx2.Client(timeout=60)
+
+    def ask(messages: list[dict[str, str]]) -> str:
+        said = Reply()
+        with http.stream(**request(url, messages)) as reply:
+            for piece in reply.iter_raw():
+                said.read(piece)
+        return said.text()
+
+    def hold() -> int:
+        talk = conversation(chooses=chooses)
+        messages = next(talk)
+        while True:
+            try:
+                messages = talk.send(ask(messages))
+            except StopIteration as end:
+                return int(end.value)
+
+    return hold
+
+
+def a_floor(url: str, loop: asyncio.AbstractEventLoop, *, chooses: bool) -> Callable[[], Any]:
+    """The same on an event loop."""
+    import httpx2
+
+    http = httpx2.AsyncClient(timeout=60)
+
+    async def ask(messages: list[dict[str, str]]) -> str:
+        said = Reply()
+        async with http.stream(**request(url, messages)) as reply:
+            async for piece in reply.aiter_raw():
+                said.read(piece)
+        return said.text()
+
+    async def hold() -> Any:
+        talk = conversation(chooses=chooses)
+        messages = next(talk)
+        while True:
+            answer = await ask(messages)
+            try:
+                messages = talk.send(answer)
+            except StopIteration as end:
+                return end.value
+
+    return on(loop, hold)
+
+
+# -- Side by side -----------------------------------------------------------------------------------------------
+
+
+def contenders(url: str, *, chooses: bool) -> Ways:
+    """Ways to hold the same chat, each with a server address of its own."""
+    loop = asyncio.new_event_loop()
+    return {
+        "floor": floor(f"{url}/floor", chooses=chooses),
+        "group": group(f"{url}/group", chooses=chooses),
+        "a_floor": a_floor(f"{url}/a_floor", loop, chooses=chooses),
+        "a_group": a_group(f"{url}/a_group", loop, chooses=chooses),
+    }
+
+
+def report(row: str, ways: Row) -> None:
+    """Print a row, with what is met."""
+    print(f"{row}:")
+    for name, one in ways.items():
+        verdict = f"  {'met' if one['to_floor'] <= MOST else 'MISSED'}" if name.endswith("group") else ""
+        cells = f"{one['ms']:6.1f} ms CPU ({one['to_floor']:.2f}×)  {one['wall_ms']:6.1f} ms by the clock"
+        print(f"{name:>9}  {cells} ({one['wall_to_floor']:.2f}×){verdict}")
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--rounds", type=int, default=15)
     options.add_argument("--json", type=Path, help="write the results to this file as well")
     given = options.parse_args()
-    rows: dict[str, dict[str, float]] = {}
+    rows: dict[str, Row] = {}
+    expected: dict[str, int] = {}
+    load = os.getloadavg()[0]
     with counting_server(answer) as (url, counts), use_session(Session()):
-        for row, chooses in (("in turns", False), ("chosen", True)):
-            at = f"{url}/{row.replace(' ', '-')}"
-            ways = {
-                "floor": floor(f"{at}/floor", chooses=chooses),
-                "group": group(f"{at}/group", chooses=chooses, is_async=False),
-                "a_group": group(f"{at}/a_group", chooses=chooses, is_async=True),
-            }
-            rows[row] = measure(ways, given.rounds)
-        counted = counts()
-    for row, calls in (("in-turns", ROUNDS - 1), ("chosen", 2 * (ROUNDS - 1))):
-        for name in ("floor", "group", "a_group"):
-            assert counted[f"{row}/{name}"] == calls * (given.rounds + 1), (row, name, counted)
-    found = json.dumps({"unit": "CPU ms a chat", "rows": rows}, indent=1)
-    print(found)
+        for row, calls in (("in-turns", ROUNDS - 1), ("chosen", 2 * (ROUNDS - 1))):
+            ways = contenders(f"{url}/{row}", chooses=row == "chosen")
+            rows[row] = measure(ways, given.rounds, 1)
+            expected |= {f"{row}/{name}": calls * (given.rounds + 1) for name in ways}
+        check_calls(counts(), expected)
+    found = json.dumps({"unit": "ms a chat", "load": [load, os.getloadavg()[0]], "rows": rows}, indent=1)
     if given.json:
         given.json.write_text(found)
-    for row, ways_ in rows.items():
-        ratios = {name: ms / ways_["floor"] for name, ms in ways_.items()}
-        cells = [f"{name} {ways_[name]:.1f} ms ({ratios[name]:.2f}×)" for name in ways_]
-        verdict = "met" if ratios["group"] <= 2 and ratios["a_group"] <= 2 else "MISSED"
-        print(f"{row:>9}  {'  '.join(cells)}  (target: 2×)  {verdict}")
+    print(found)
+    for row, found_ways in rows.items():
+        report(row, found_ways)
 
 
 if __name__ == "__main__":

@@ -208,18 +208,31 @@ def contenders(url: str, model: str, messages: list[dict[str, str]]) -> Ways:
 
 
 def measure(ways: Ways, rounds: int, calls: int) -> Row:
-    """CPU milliseconds of one call and their ratio to the floor: medians over rounds in which all take turns."""
+    """Milliseconds of one call, of CPU (`ms`) and by the clock (`wall_ms`), and their ratios to the floor.
+
+    They are medians over rounds in which all take turns, every other round the other way round.
+    """
     said = {name: way() for name, way in ways.items()}  # also warms every one of them
-    assert len(set(said.values())) == 1, {name: text[:40] for name, text in said.items()}
+    assert len(set(said.values())) == 1, {name: str(text)[:40] for name, text in said.items()}
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
+    walls: dict[str, list[float]] = {name: [] for name in ways}
+    for round_ in range(rounds):
+        for name, way in list(ways.items())[:: -1 if round_ % 2 else 1]:
             gc.collect()  # nobody pays for the garbage of another
-            started = time.process_time()
+            started, began = time.process_time(), time.perf_counter()
             for _ in range(calls):
                 way()
             times[name].append((time.process_time() - started) / calls * 1000)
-    return {name: {"ms": statistics.median(found), "to_floor": _ratio(name, times)} for name, found in times.items()}
+            walls[name].append((time.perf_counter() - began) / calls * 1000)
+    return {
+        name: {
+            "ms": statistics.median(times[name]),
+            "to_floor": _ratio(name, times),
+            "wall_ms": statistics.median(walls[name]),
+            "wall_to_floor": _ratio(name, walls),
+        }
+        for name in ways
+    }
 
 
 def _ratio(name: str, times: Mapping[str, list[float]]) -> float:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import count
 from typing import Any, Literal
 
@@ -37,6 +38,7 @@ def scrub(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1024)  # the same few names, for every message of a group
 def wire_name(name: str) -> str:
     """`name` as the API takes it: letters, digits, `_` and `-`, at most 64 of them."""
     return _NOT_IN_A_WIRE_NAME.sub("_", name)[:64]
@@ -251,20 +253,20 @@ class Message:
             raise InvalidMessageError(
                 f"Cannot send {data!r}: a message is a text or a dictionary with 'content'. Convert it with str()."
             )
-        calls = any(data.get(key) for key in ("function_call", "tool_calls", "tool_responses"))
-        if data.get("content") is None and not calls:
+        role, content, call = data.get("role"), data.get("content"), data.get("function_call")
+        calls, responses = data.get("tool_calls"), data.get("tool_responses")
+        if content is None and not (call or calls or responses):
             raise InvalidMessageError(
                 f"Cannot send {dict(data)!r}: it has neither 'content' nor 'function_call' nor 'tool_calls'. Give it one."
             )
-        role, call = data.get("role"), data.get("function_call")
         return cls(
-            content=_content(data.get("content")),
+            content=_content(content),
             role=role if role in ("function", "tool", "system") else None,
             name=data.get("name"),
             function_call=ToolCall.from_json(call) if call else None,
-            tool_calls=_with_ids(ToolCall.from_json(one) for one in data.get("tool_calls") or ()),
+            tool_calls=_with_ids(map(ToolCall.from_json, calls)) if calls else (),
             tool_call_id=data.get("tool_call_id"),
-            tool_responses=tuple(map(ToolResponse.from_json, data.get("tool_responses") or ())),
+            tool_responses=tuple(map(ToolResponse.from_json, responses or ())),
             context=_context(data.get("context")),
             finish_reason=data.get("finish_reason"),
         )

@@ -107,6 +107,18 @@ def test_events_are_the_same_when_cut_anywhere_and_whatever_ends_lines(lines, en
     assert events == EventReader().feed(plain)
 
 
+@given(LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.data())
+def test_events_are_the_same_when_pieces_are_whole_lines(lines, ending, data):
+    pieces, reader = [""], EventReader()
+    for line in [*lines, ""]:
+        pieces[-1] += line + ending
+        pieces += [""] * data.draw(st.booleans())
+
+    events = [event for piece in pieces for event in reader.feed(piece.encode())]
+
+    assert events == EventReader().feed(b":\n" + "\n".join([*lines, "", ""]).encode())
+
+
 @given(st.lists(st.binary(max_size=20)))
 def test_reader_takes_anything_when_fed_noise(pieces):
     reader = EventReader()

@@ -70,6 +70,9 @@ class EventReader:
 
     def feed(self, piece: bytes) -> list[ServerEvent]:
         """The events that are complete now. An event is complete with the empty line after it."""
+        if self._is_one_event(piece):
+            self._after_return = self._at_start = False
+            return [ServerEvent(piece[6:-2])]
         *lines, rest = self._normalised(piece).split(b"\n")
         if not lines:
             if rest:
@@ -82,6 +85,16 @@ class EventReader:
             self._at_start = False
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
         return [event for line in lines if (event := self._take(line)) is not None]
+
+    def _is_one_event(self, piece: bytes) -> bool:
+        """Whether a piece is just one event with one line of data, as most are: it need not be taken apart."""
+        return (
+            piece.startswith(b"data: ")
+            and piece.endswith(b"\n\n")
+            and piece.find(b"\n") == len(piece) - 2
+            and b"\r" not in piece
+            and not (self._tail or self._data or self._name)
+        )
 
     def _normalised(self, piece: bytes) -> bytes:
         if not piece:
@@ -138,15 +151,16 @@ class ReplyStream:
         if self._bytes > _MAX_BYTES:
             raise _malformed(self._source, f"it is longer than {_MAX_BYTES // 2**20} MiB")
         text = ""
-        for event in self._reader.feed(piece):
+        for data, name in self._reader.feed(piece):
             if self.is_done:
                 break
-            if event.data == _DONE or event.data.strip() == _DONE:
+            stripped = data.strip()
+            if stripped == _DONE:
                 self.is_done = True
-            elif event.name == b"error":
-                raise Refusal.from_payload(_any_json(event.data)).to_error(self._source)
-            elif event.data.strip():
-                text += self._reply.add(parse_json(event.data, self._source))
+            elif name == b"error":
+                raise Refusal.from_payload(_any_json(data)).to_error(self._source)
+            elif stripped:
+                text += self._reply.add(parse_json(data, self._source))
         return text
 
     def partial(self) -> ModelReply:
@@ -223,8 +237,11 @@ class ReplyAssembler:
         self.has_choice = True
         whole = choice.get("delta") is None
         delta = _mapping(choice.get("message" if whole else "delta") or {}, "a delta", self._source)
-        text = self._content.add(_words(delta.get("content"), self._source))
-        text += self._refusal.add(_words(delta.get("refusal"), self._source))
+        text = ""
+        if (content := delta.get("content")) is not None:
+            text = self._content.add(_words(content, self._source))
+        if (refusal := delta.get("refusal")) is not None:
+            text += self._refusal.add(_words(refusal, self._source))
         if call := delta.get("function_call"):
             self._function = self._function or _Call()
             self._function.add(_mapping(call, "'function_call'", self._source), self._source)
@@ -245,9 +262,7 @@ class _Text:
         self._pieces: list[str] = []
         self._held = ""
 
-    def add(self, piece: str | None) -> str:
-        if piece is None:
-            return ""
+    def add(self, piece: str) -> str:
         if self._held or not piece.isascii():
             piece = self._held + piece
             self._held = piece[-1:] if "\ud800" <= piece[-1:] <= "\udbff" else ""
@@ -372,8 +387,8 @@ def _usage(data: Mapping[str, Any]) -> Usage | None:
     return None if prompt is None and completion is None else Usage(prompt, completion)
 
 
-def _words(value: Any, source: str) -> str | None:
-    if value is None or isinstance(value, str):
+def _words(value: Any, source: str) -> str:
+    if isinstance(value, str):
         return value
     if isinstance(value, list):
         parts = [part.get("text") if isinstance(part, Mapping) else part for part in value]

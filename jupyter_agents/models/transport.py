@@ -31,6 +31,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 30.0
 _MAX_CONNECTIONS = 1000
+_LONGEST_JOINED = 64 * 1024
 
 
 # -- Patience ---------------------------------------------------------------------------------------------------
@@ -98,23 +99,44 @@ def _bounded(timeout: float | None) -> float | None:
 
 
 class _PatientStream:
-    """A network stream of `httpcore2` whose waits are bounded by the patience of the call."""
+    """A network stream of `httpcore2` whose waits are bounded by the patience of the call.
 
-    __slots__ = ("_inner", "get_extra_info")
+    What is written first after a read is held until the next write (or read), and goes out with it: headers and body of
+    a request in one system call, as each costs a packet and wakes the server. A long body is not copied for it.
+    """
+
+    __slots__ = ("_held", "_inner", "get_extra_info")
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
+        self._held: bytes | None = None
         self.get_extra_info: Callable[[str], Any] = inner.get_extra_info
+
+    def _due(self, buffer: bytes) -> list[bytes]:
+        """What is to be written now, given what is written next."""
+        if self._held is None:
+            self._held = buffer
+            return []
+        held, self._held = self._held, b""
+        pieces = [held + buffer] if len(buffer) <= _LONGEST_JOINED else [held, buffer]
+        return list(filter(None, pieces))
+
+    def _due_before_read(self) -> bytes:
+        held, self._held = self._held, None
+        return held or b""
 
 
 class _SyncStream(_PatientStream):
     __slots__ = ()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if due := self._due_before_read():
+            self._inner.write(due, _bounded(timeout))
         return self._inner.read(max_bytes, _bounded(timeout))  # type: ignore[no-any-return]
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _bounded(timeout))
+        for due in self._due(buffer):
+            self._inner.write(due, _bounded(timeout))
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -129,10 +151,13 @@ class _AsyncStream(_PatientStream):
     __slots__ = ()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if due := self._due_before_read():
+            await self._inner.write(due, _bounded(timeout))
         return await self._inner.read(max_bytes, _bounded(timeout))  # type: ignore[no-any-return]
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._inner.write(buffer, _bounded(timeout))
+        for due in self._due(buffer):
+            await self._inner.write(due, _bounded(timeout))
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
