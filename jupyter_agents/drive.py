@@ -62,7 +62,7 @@ def drive(coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> T:
                     return cast(T, end.value)
                 reply = error = None
                 try:
-                    reply = _perform(wanted, here)
+                    reply = _at_once(wanted, here) if type(wanted) in _INSTANT else _perform(wanted, here)
                 except BaseException as raised:  # noqa: BLE001 - the coroutine decides what an error or an interrupt means
                     error = throwable(raised)
             except KeyboardInterrupt as interrupt:  # between two effects, unless the coroutine itself has raised it
@@ -263,21 +263,30 @@ def _with_tape(run: Run) -> Run:
 
 async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     said: list[str] = []
+    started = time.monotonic()
     speaking = replace(run, listeners=(_Attributed(effect.agent, run, said, bool(effect.aside)),), passes_on=True)
     try:
         reply = await Within(speaking, effect.model.complete(effect.request))
     except ModelError as error:
-        partial = getattr(getattr(error, "partial", None), "content", None) or ""
-        await Emit(ModelFailed(run.chat, effect.agent, str(error), partial))
+        seconds = time.monotonic() - started
+        await Emit(_failure(run.chat, effect.agent, error, seconds))
         raise
     except (KeyboardInterrupt, asyncio.CancelledError):
-        await Emit(ModelFailed(run.chat, effect.agent, "interrupted", "".join(said)))
+        seconds = time.monotonic() - started
+        await Emit(ModelFailed(run.chat, effect.agent, "interrupted", "".join(said), seconds))
         raise
     if run.tape:
         run.tape.record(effect, reply, chat=run.chat, agent=effect.agent)
         if not run.depth:
             run.tape.close()
     return reply
+
+
+def _failure(chat: int, agent: str, error: ModelError, seconds: float) -> ModelFailed:
+    """What is known of a reply that failed."""
+    partial = error.partial
+    text, usage, model = (getattr(partial, name, None) for name in ("content", "usage", "model"))
+    return ModelFailed(chat, agent, str(error), text or "", seconds, usage, model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@
     KeyboardInterrupt
     └── ChatInterrupted             a person interrupted a chat (`result` holds what was said)
 
+    UserWarning
+    └── NotKeptWarning              something is loaded without what its file could not hold
+
 What a model can mend (bad tool arguments, failing code) is a reply to the model and never an exception.
 """
 
@@ -55,6 +58,10 @@ class ChatInterrupted(KeyboardInterrupt):
     def _render_traceback_(self) -> list[str]:
         """One quiet line instead of a traceback, in IPython."""
         return [INTERRUPTED]
+
+
+class NotKeptWarning(UserWarning):
+    """An agent or a chat is loaded without something that its file could not hold, and that was not given again."""
 
 
 class ConfigurationError(JupyterAgentsError):

@@ -7,6 +7,7 @@ Agents are named by their key in the log: their name, with `#2`, `#3`… where s
 
 from __future__ import annotations
 
+import json
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -163,12 +164,36 @@ class ModelAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class ModelFailed(Event):
-    """A model did not answer usefully. `partial` is what had come of the reply."""
+    """A model did not answer usefully. `partial` is what had come of the reply, `usage` what the server said of it."""
 
     kind: ClassVar[str] = "model_failed"
     agent: str
     error: str
     partial: str = ""
+    seconds: float | None = None
+    usage: Usage | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormAsked(Event):
+    """An agent's replies are to be of a form, from here on in this chat. `digest` is that of the JSON that the server is sent."""
+
+    kind: ClassVar[str] = "form_asked"
+    agent: str
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormGiven(Event):
+    """A reply is of the form that was asked for. `text` is its JSON, from which the value is read."""
+
+    kind: ClassVar[str] = "form_given"
+    agent: str
+    name: str
+    digest: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +333,8 @@ class EventLog:
         self._by_chat: dict[int, list[Entry]] = {}
         self._keys: dict[int, str] = {}
         self._agents: dict[str, Any] = {}
+        self._forms: dict[tuple[str, str], Callable[[str], Any]] = {}
+        self._values: dict[int, Any] = {}
         self._chats = 0
 
     def __len__(self) -> int:
@@ -346,6 +373,18 @@ class EventLog:
     def agent_of(self, key: str) -> Any:
         """The agent whom the log knows under a name; `None` where it knows nobody."""
         return self._agents.get(key)
+
+    def read_forms(self, agent: str, digest: str, read: Callable[[str], Any]) -> None:
+        """Say what makes a value of the JSON of this agent's replies of a form."""
+        self._forms[agent, digest] = read
+
+    def value_at(self, seq: int) -> Any:
+        """The value of the reply of a form at `seq`, read once; plain data where nobody has said what it is to be."""
+        event = self.entries[seq].event
+        assert isinstance(event, FormGiven)
+        if seq not in self._values:
+            self._values[seq] = self._forms.get((event.agent, event.digest), json.loads)(event.text)
+        return self._values[seq]
 
     @classmethod
     def restored(cls, events: Iterable[Event], agents: Mapping[str, Any]) -> EventLog:

@@ -178,6 +178,20 @@ def test_what_a_failed_reply_had_said_is_shown_when_there_is_some():
     assert "interrupted" in bundle.data["text/plain"]
 
 
+def test_failed_reply_says_for_whom_it_was_and_what_it_took():
+    failed = ModelFailed(0, "assistant", "gone", "I was go", 1.23456, Usage(7, 2), "mini")
+
+    _, bundle = shown(MessageSent(0, "user", "assistant", Message("Hi")), failed)
+
+    assert describe(bundle)["recipient"] == "user"
+    assert bundle.data["text/plain"].startswith("assistant (to user):")
+    assert bundle.metadata["jupyter_agents"] == {
+        "model": "mini",
+        "usage": Usage(7, 2).to_json(),
+        "seconds": 1.235,
+    }
+
+
 # -- Calls and results -------------------------------------------------------------------------------------------
 
 
@@ -440,6 +454,36 @@ def test_end_is_shown_when_it_is_not_how_chats_end(ended_by):
     else:
         assert bundle.data["text/plain"] == ending(str(ended_by), "a detail")
         assert "a detail" in bundle.data["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "line"),
+    [
+        ("", "ann ended the chat."),
+        ("stopped instead of running code", "ann ended the chat: stopped instead of running code."),
+    ],
+)
+def test_end_says_who_it_was_when_a_person_ended_the_chat(detail, line):
+    [bundle] = shown(HumanAnswered(0, "ann", "reply", "exit"), ChatEnded(0, "person", detail))
+
+    assert bundle.data["text/plain"] == line
+    assert describe(bundle)["person"] == "ann"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (
+            HumanAnswered(0, "ann", "reply", "Go on"),
+            MessageSent(0, "ann", "bot", Message("Go on")),
+        ),  # not by this answer
+        (HumanAnswered(1, "ann", "reply", "exit"),),  # the chat nested in it
+    ],
+)
+def test_end_says_nobody_when_the_last_answer_was_not_to_end_it(events):
+    bundles = shown(*events, ChatEnded(0, "person"))
+
+    assert [bundle for bundle in bundles if describe(bundle)["kind"] == "end"] == []
 
 
 # -- Many in one -------------------------------------------------------------------------------------------------

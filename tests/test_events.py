@@ -33,6 +33,8 @@ EVENTS = [
     events.SeriesStarted(0, 2),
     events.SeriesEnded(0),
     events.Summarised(0, "It is 7.", "function"),
+    events.FormAsked(0, "a", "Point", "0123456789abcdef"),
+    events.FormGiven(0, "a", "Point", "0123456789abcdef", '{"x": 1}'),
 ]
 KINDS = {kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)} - {Event}
 

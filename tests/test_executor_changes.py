@@ -220,11 +220,11 @@ def test_block_is_undone_once(run):
 
     undo(result.block_id)
 
-    assert "has been undone already" in undo(result.block_id).reason
+    assert undo(result.block_id).reason == "This block has been undone already."
     assert undo("no such block").to_json() == {
         "restored": [],
         "left": {},
-        "reason": "What this block changed is not kept, or has been undone already.",
+        "reason": "Nothing is kept of a block with this id.",
     }
 
 

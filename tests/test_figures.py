@@ -125,6 +125,18 @@ def test_shapes_stay_inside_when_they_are_drawn(make, draw):
     assert all(float(one.get("y", 0)) + float(one.get("height", 0)) <= figure.height for one in bars)
 
 
+@pytest.mark.parametrize("draw", [FIGURES["timeline"], FIGURES["exchanges"], FIGURES["tokens"]])
+def test_names_are_cut_with_an_ellipsis_only_when_they_may_not_fit(draw):
+    names = ("user", "a_name_that_is_longer_than_most_names_are", "short")
+
+    root = ET.fromstring(draw(long_chat(12, names)).svg())
+
+    cut = [one for one in root.iter() if one.tag.endswith("}div")]
+    assert cut
+    assert all("a_name" in one.text for one in cut)
+    assert all("text-overflow:ellipsis" in one.get("style") for one in cut)
+
+
 @every_figure
 def test_names_stay_text_when_they_are_markup(draw):
     html = draw(long_chat(12, (ATTACK, "assistant", f"x{ATTACK}"))).html()
@@ -189,6 +201,7 @@ def test_last_call_is_drawn_when_it_failed_and_nothing_was_said():
 
     assert [(one.turn, one.kind, one.failed) for one in steps_of(events)] == [(0, "message", False), (1, "model", True)]
     assert figure.table.rows[1] == ("2", "assistant", "1 model call (1 failed)")
+    assert figure.description.startswith("1 turn and one without a message of 2 speakers:")
 
 
 def test_bars_are_as_long_as_the_steps_took_when_times_are_asked_for():
@@ -274,7 +287,7 @@ def test_matrix_has_every_count_when_more_than_two_talk():
 def test_matrix_has_eight_speakers_and_the_table_all_when_there_are_many():
     figure = exchanges(long_chat(90, CROWD).events)
 
-    assert "8  23 others" in figure.svg()
+    assert "8. 23 others" in figure.svg()
     assert "others" not in figure.description
     assert len(figure.table.rows) == 30
 

@@ -203,6 +203,7 @@ def test_notes_and_nested_chats_are_shown_and_silent_ones_are_not():
         MessageSent(1, "critic", "assistant", Message("A secret."), silent=True),
     )
 
+    assert describe(result).startswith("0 messages · 2 more in nested chats · ")
     found = transcript(result.events)
 
     assert [("user runs code" in one, "Is it right?" in one) for one in found] == [(True, False), (False, True)]

@@ -87,6 +87,8 @@ class Transcript:
     _seconds: dict[tuple[int, str], float] = field(default_factory=dict)
     _ran: dict[tuple[int, str], list[CodeFinished]] = field(default_factory=dict)
     _ordinals: dict[str, int] = field(default_factory=dict)
+    _last: dict[int, MessageSent] = field(default_factory=dict)
+    _answer: HumanAnswered | None = None
 
     def bundle(self, entry: Entry) -> Bundle | None:
         """What to show of an entry, or `None` when there is nothing to show."""
@@ -98,9 +100,10 @@ class Transcript:
         if isinstance(event, Summarised):
             return summary_bundle(event)
         if isinstance(event, ChatEnded):
-            return end_bundle(event)
+            return end_bundle(event, self._who_ended(event))
         if isinstance(event, ModelFailed):
-            return failure_bundle(event, Place(self._depths.get(event.chat, 0), self.ordinal(event.agent)))
+            place = Place(self._depths.get(event.chat, 0), self.ordinal(event.agent))
+            return failure_bundle(event, place, recipient=self._waiting_for(event))
         self._remember(event)
         return None
 
@@ -109,8 +112,10 @@ class Transcript:
             self._depths[event.chat] = 0 if event.parent is None else self._depths.get(event.parent, 0) + 1
         elif isinstance(event, SeriesStarted):  # it says nothing itself: its chats are not nested in anything
             self._depths[event.chat] = -1
-        elif isinstance(event, HumanAnswered) and event.action in _DECISIONS:
-            self._decisions.setdefault((event.chat, event.agent), []).append(event)
+        elif isinstance(event, HumanAnswered):
+            self._answer = event
+            if event.action in _DECISIONS:
+                self._decisions.setdefault((event.chat, event.agent), []).append(event)
         elif isinstance(event, ModelAnswered):
             self._seconds[event.chat, event.agent] = event.seconds
         elif isinstance(event, CodeFinished):
@@ -119,6 +124,7 @@ class Transcript:
     def _message(self, event: MessageSent) -> Bundle | None:
         number = self._numbers.get(event.chat, 0)
         self._numbers[event.chat] = number + 1
+        self._last[event.chat], self._answer = event, None
         self._tools |= {call.id: call.name for call in event.message.calls if call.id}
         key = event.chat, event.sender
         seconds = self._seconds.pop(key, None) if event.origin == "model" else None
@@ -135,6 +141,16 @@ class Transcript:
             seconds=seconds if event.origin == "model" else _seconds_of(ran),
             ran=ran,
         )
+
+    def _who_ended(self, event: ChatEnded) -> str:
+        """The person with whose last answer the chat has ended."""
+        is_theirs = self._answer is not None and self._answer.chat == event.chat
+        return self._answer.agent if self._answer is not None and is_theirs else ""
+
+    def _waiting_for(self, event: ModelFailed) -> str:
+        """Who would have got the reply: who has spoken to the agent last."""
+        last = self._last.get(event.chat)
+        return last.sender if last is not None and last.recipient == event.agent else ""
 
     def _place(self, event: MessageSent) -> Place:
         depth = self._depths.get(event.chat, 0)
@@ -260,21 +276,24 @@ def cut_remark(message: Message) -> str:
     return f"{remark}; nothing in it was run" if remark and has_code else remark
 
 
-def end_bundle(event: ChatEnded) -> Bundle | None:
-    """Why a chat ended; `None` where it ended as chats do."""
-    if event.ended_by in _ORDINARY_ENDS:
+def end_bundle(event: ChatEnded, person: str = "") -> Bundle | None:
+    """Why a chat ended, `person` being who ended it; `None` where it ended as chats do."""
+    is_theirs = bool(person) and event.ended_by == EndedBy.HUMAN
+    if event.ended_by in _ORDINARY_ENDS and not is_theirs:
         return None
-    detail = clean(event.detail)
-    shown = _of("end", event.chat) | {"ended_by": str(event.ended_by)}
-    return _line(shown, ending(event.ended_by, detail), detail)
+    detail, name = clean(event.detail), clean(person) if is_theirs else ""
+    shown = _of("end", event.chat) | {"ended_by": str(event.ended_by)} | ({"person": name} if name else {})
+    return _line(shown, ending(event.ended_by, detail, name), detail)
 
 
-def ending(ended_by: str, detail: str) -> str:
-    """One sentence that says why a chat ended.
+def ending(ended_by: str, detail: str, person: str = "") -> str:
+    """One sentence that says why a chat ended, or what `person` did to end it.
 
     >>> ending("stop", "stopped by the user"), ending("error", "ModelError: No."), ending("turn limit", "3 turns")
     ('Stopped by the user.', 'The chat failed. ModelError: No.', 'The chat ended (turn limit: 3 turns).')
     """
+    if person:
+        return f"{person} ended the chat: {detail}." if detail else f"{person} ended the chat."
     if ended_by == EndedBy.STOPPED:
         return "Stopped by the user." if detail in ("", STOPPED) else f"Stopped: {detail}."
     if ended_by == EndedBy.INTERRUPTED:
@@ -285,15 +304,16 @@ def ending(ended_by: str, detail: str) -> str:
     return f"The chat ended ({why})."
 
 
-def failure_bundle(event: ModelFailed, place: Place | None = None) -> Bundle | None:
-    """What had come of a reply that failed; `None` when nothing had."""
+def failure_bundle(event: ModelFailed, place: Place | None = None, recipient: str = "") -> Bundle | None:
+    """What had come of a reply that failed; `None` when nothing had. `recipient` is who waited for it."""
     if not event.partial.strip():
         return None
     text = clean(event.partial)
     parts = [speech(text), alarm(cut_remark(Message(text, finish_reason="interrupted")))]
     place = place or Place()
-    shown = _of("failure", event.chat) | {"sender": clean(event.agent)} | place.to_json()
-    return _assemble(shown, (event.agent, ""), parts, text, (), place, {})
+    names = {"sender": clean(event.agent)} | ({"recipient": clean(recipient)} if recipient else {})
+    shown = _of("failure", event.chat) | names | place.to_json()
+    return _assemble(shown, (event.agent, recipient), parts, text, (), place, _figures(event))
 
 
 def joined_bundle(bundles: Sequence[Bundle], *, left_out: int = 0) -> Bundle:
@@ -351,14 +371,23 @@ def _lines(results: Sequence[tuple[str, str]], text: str) -> list[int]:
 
 
 def _metadata(event: MessageSent, seconds: float | None, ran: Sequence[CodeFinished]) -> dict[str, Any]:
+    return _figures(
+        event,
+        seconds,
+        replayed=event.replayed or None,
+        blocks=[block_id for _, block_id in changes_of(ran)] or None,
+        is_change_unknown=is_unknown(ran) or None,
+    )
+
+
+def _figures(event: MessageSent | ModelFailed, seconds: float | None = None, **more: Any) -> dict[str, Any]:
+    """What a reply took, as metadata."""
+    seconds = event.seconds if isinstance(event, ModelFailed) else seconds
     found = {
         "model": event.model,
         "usage": event.usage.to_json() if event.usage else None,
         "seconds": None if seconds is None else round(seconds, 3),
-        "replayed": event.replayed or None,
-        "blocks": [block_id for _, block_id in changes_of(ran)] or None,
-        "is_change_unknown": is_unknown(ran) or None,
-    }
+    } | more
     found = {key: value for key, value in found.items() if value is not None}
     return {METADATA_KEY: found} if found else {}
 

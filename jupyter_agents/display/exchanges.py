@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from jupyter_agents.display.figures import QUIET, TEXT, Figure, anchored, bar, clipped, count, label, short
+from jupyter_agents.display.figures import QUIET, TEXT, Figure, anchored, bar, clipped, count, label, name_label, short
 from jupyter_agents.display.tables import Table
 from jupyter_agents.events import Event, MessageSent
 
@@ -77,8 +77,7 @@ def _pair(speakers: Sequence[str], counts: Counts) -> Iterator[str]:
 
 def _pill(name: str, left: float) -> str:
     box = bar(left, 8, 36, 46, round=8, style="fill-opacity:.07")
-    inside = label(short(name, 24), 50, 17, at="middle", style="font-weight:600")
-    return box + clipped(left, 36, 18, inside, height=26)
+    return box + name_label(short(name, 24), 18, left=left, width=36, height=26, at="middle")
 
 
 def _arrow(sent: int, top: float, sign: str) -> Iterator[str]:
@@ -103,7 +102,7 @@ def _matrix(speakers: Sequence[str], counts: Counts) -> Iterator[str]:
         yield label(str(at + 1), _LABELS + across * (at + 0.5), 18, at="middle", style="font-weight:600")
     for at, name in enumerate(speakers):
         top = 28 + at * _CELL
-        yield clipped(0, _LABELS - 2, top + 5, label(f"{at + 1}  {short(name, 24)}", 0, 14))
+        yield name_label(f"{at + 1}. {short(name, 24)}", top + 5, width=_LABELS - 2, style="")
         for column, recipient in enumerate(speakers):
             yield from _cell(_LABELS + column * across, top, across, counts[name, recipient], most)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from typing import Literal
 
 from jupyter_agents.display.tables import Table, one_line
 
@@ -24,6 +25,7 @@ TEXT = 12
 
 QUIET = "fill-opacity:.72"
 _SHOWN_NAME = 40
+_XHTML = "http://www.w3.org/1999/xhtml"
 _ONLY_PICTURES = "font-size:0;visibility:hidden"
 """Around pictures, which are visible again. JupyterLab takes them out of notebooks that are not trusted and leaves
 their labels behind as one run of text, which nobody is to see or hear: there are the description and the table."""
@@ -119,9 +121,32 @@ def anchored(x: float, y: float, inside: str) -> str:
     return f'<svg x="{number(x)}%" y="{number(y)}" width="1" height="1" overflow="visible">{inside}</svg>'
 
 
-def name_label(name: str, top: float, *, width: float = 60, style: str = "font-weight:600") -> str:
-    """A speaker's name at the left margin, in at most `width` per cent."""
-    return clipped(0, width, top, label(short(name), 0, 14, style=style))
+def name_label(
+    name: str,
+    top: float,
+    *,
+    left: float = 0,
+    width: float = 60,
+    height: int = 20,
+    at: Literal["start", "middle"] = "start",
+    style: str = "font-weight:600",
+) -> str:
+    """A name in its place: as much of it as fits, and an ellipsis where that is not all of it."""
+    name = short(name)
+    text = label(name, 0 if at == "start" else 50, 4 + height / 2, at=at, style=style)
+    if text_width(name) > width / 100 * NARROWEST:
+        text = f"<switch>{_cut_label(name, height, at, style)}{text}</switch>"
+    return clipped(left, width, top, text, height=height)
+
+
+def _cut_label(name: str, height: int, at: str, style: str) -> str:
+    """Text that a browser cuts with an ellipsis, which none does in SVG. What is no browser takes the other form."""
+    place = "text-align:center;padding:0 5px" if at == "middle" else "text-align:left"
+    return (
+        f'<foreignObject width="100%" height="{height}" requiredExtensions="{_XHTML}"><div xmlns="{_XHTML}" '
+        f'style="overflow:hidden;text-overflow:ellipsis;white-space:nowrap;line-height:{height}px;{place};'
+        f'{style.replace("fill-", "")}">{escape(name, quote=False)}</div></foreignObject>'
+    )
 
 
 def short(name: str, longest: int = _SHOWN_NAME) -> str:

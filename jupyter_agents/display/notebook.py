@@ -42,6 +42,7 @@ from jupyter_agents.events import (
 )
 from jupyter_agents.executors.sink import OutputSink
 from jupyter_agents.human.base import Prompt
+from jupyter_agents.messages import scrub
 from jupyter_agents.widgets.clock import Clock, clock
 from jupyter_agents.widgets.protocol import Activity, CodeFacts, LiveTurn
 
@@ -86,7 +87,7 @@ class NotebookListener:
             if isinstance(what, Entry):
                 self._hear(what)
             elif isinstance(what, Delta):
-                self._stage.stream(what.agent, what.text)
+                self._stage.stream(what.agent, scrub(what.text))
             elif isinstance(what, Waiting):
                 self._waits(what)
 

@@ -222,7 +222,7 @@ class LivePage:
         text, attached = scrub(str(content.get("text", ""))), content.get("attached")
         if not isinstance(attached, list) or not attached:
             return text
-        return with_values(text, [str(name) for name in attached], self._namespace())
+        return scrub(with_values(text, [str(name) for name in attached], self._namespace()))
 
 
 __all__ = ["LivePage", "OpenQuestion"]

@@ -97,8 +97,10 @@ def _of_this_run(one: SpeakerFacts) -> dict[str, Any]:
 
 def describe(result: ChatResult) -> str:
     """The facts of a chat in one line."""
+    nested = sum(isinstance(event, MessageSent) for event in result.events) - len(result)
     facts = [
         count(len(result), "message"),
+        f"{nested:,} more in nested chats" if nested else "",
         f"ended by {result.ended_by}" + (f" ({clean(result.detail)})" if result.detail else ""),
         count(result.model_calls, "model call"),
         _tokens(result.by_speaker.values()),

@@ -138,6 +138,8 @@ def timeline(events: Iterable[Event], *, times: bool = False) -> Figure:
     the seconds that models and code took in this run; what was not measured (replayed calls, tools, people) is a
     hair line. Where nothing was measured it counts turns all the same, and says so.
     """
+    events = list(events)
+    sent = sum(isinstance(event, MessageSent) for event in events)
     steps = _with_fewer_speakers(steps_of(events))
     axis = _timed(steps) if times else _ordinal(steps)
     speakers = list(dict.fromkeys(step.speaker for step in steps))
@@ -146,7 +148,7 @@ def timeline(events: Iterable[Event], *, times: bool = False) -> Figure:
     ticks = [_tick(place, text, bottom + 10) for place, text in axis.ticks]
     return Figure(
         "Timeline",
-        _description(steps, speakers, axis),
+        _description(steps, sent, speakers, axis),
         bottom + 16,
         (*shapes, *ticks),
         _table(steps, times=times),
@@ -332,13 +334,15 @@ def _swatch(style: str, top: float, height: float, corner: float) -> str:
 # -- The words ---------------------------------------------------------------------------------------------------
 
 
-def _description(steps: Sequence[Step], speakers: Sequence[str], axis: _Axis) -> str:
-    turns = len({step.turn for step in steps})
+def _description(steps: Sequence[Step], sent: int, speakers: Sequence[str], axis: _Axis) -> str:
+    """The facts in words. A turn is a message, and what it took to make it; the last may have come to none."""
+    is_broken_off = any(step.turn >= sent for step in steps)
     kinds = Counter(step.kind for step in steps)
     said = listed(count(kinds[kind], look.noun) for kind, look in _LOOKS.items() if kinds[kind])
     failed = sum(step.failed for step in steps)
     failures = f" {failed:,} failed." if failed else ""
-    facts = f"{count(turns, 'turn')} of {count(len(speakers), 'speaker')}: {said or 'nothing happened'}."
+    turns = listed([count(sent, "turn"), "one without a message" if is_broken_off else ""])
+    facts = f"{turns} of {count(len(speakers), 'speaker')}: {said or 'nothing happened'}."
     return f"{facts}{failures} {axis.note}".rstrip()
 
 

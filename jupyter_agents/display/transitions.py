@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jupyter_agents.display.figures import QUIET, Figure, bar, clipped, count, label, listed, short
+from jupyter_agents.display.figures import QUIET, Figure, bar, count, label, listed, name_label, short
 from jupyter_agents.display.tables import Table
 
 _MOST_AGENTS = 16
@@ -58,5 +58,5 @@ def _line(one: float, other: float) -> str:
 def _pill(name: str, left: float, top: float, *, is_quiet: bool) -> Iterator[str]:
     """A name in its place; quietly where no line ends there."""
     yield bar(left, top, _LEFT, _PILL, round=8, style="fill-opacity:.07")
-    inside = label(short(name, 24), 50, 14, at="middle", style=QUIET if is_quiet else "font-weight:600")
-    yield clipped(left, _LEFT, top + 3, inside)
+    style = QUIET if is_quiet else "font-weight:600"
+    yield name_label(short(name, 24), top + 3, left=left, width=_LEFT, at="middle", style=style)

@@ -11,7 +11,7 @@ import secrets
 import sys
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ UNDONE_MIME = "application/vnd.jupyter-agents.undone+json"
 """What was undone, as data of an output: a page that has asked the kernel to undo a block reads it."""
 
 _MAX_BLOCKS = 100
+_UNDONE = "This block has been undone already."
+_UNKNOWN = "Nothing is kept of a block with this id."
 _SAMPLE = 100
 _SMALL = 64
 _HEAP_TYPE = 1 << 9  # a class that was made by a `class` statement: its __sizeof__ may be the user's
@@ -102,6 +104,7 @@ class UndoHistory:
     def __init__(self, budget: int = BUDGET) -> None:
         self.budget = budget
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._undone: deque[str] = deque(maxlen=_MAX_BLOCKS)
         self._size = 0
         self._lock = threading.RLock()
 
@@ -140,10 +143,11 @@ class UndoHistory:
             block_id = next(reversed(self._kept)) if block_id is None else block_id
             kept = self._kept.get(block_id)
             if kept is None:
-                return Undone(left={}, reason="What this block changed is not kept, or has been undone already.")
+                return Undone(left={}, reason=_UNDONE if block_id in self._undone else _UNKNOWN)
             if is_block_under_way():
                 return Undone(left={}, reason="A block is running. Undo when it has ended.")
             self._size -= self._kept.pop(block_id).size
+            self._undone.append(block_id)
             return _restore(kept)
 
     def blocks(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 
+import { BlockOutputs } from './blockOutputs';
 import { type IPage, LabHost } from './labHost';
 import { LiveSlot, type SlotState } from './liveSlot';
 import { h } from './view/dom';
@@ -61,6 +62,7 @@ export class MessageRenderer extends Panel implements IRenderMime.IRenderer {
     this.host.forward(message);
     this.host.typesetWaiting();
     this.beginSlot();
+    BlockOutputs.watch(this);
   }
 
   protected override onBeforeDetach(message: Message): void {
@@ -198,6 +200,6 @@ function liveKind(bundle: IBundle): string {
 function remark(kind: string): string {
   const t = translations();
   return kind === 'turn'
-    ? t.__('This turn was under way when the notebook was saved.')
+    ? t.__('This turn was still under way when it was last heard of.')
     : t.__('Run the cell to go on here.');
 }

@@ -175,8 +175,19 @@ def test_output_that_grows_in_the_view_keeps_to_its_place_and_its_end(kernel, pa
 
     place = page.locator(".jp-agents-LiveOutput-place")
     assert place.bounding_box()["height"] < 400
-    assert live.scrolled(".jp-agents-LiveOutput-place")["below"] <= 1
+    assert place.evaluate(_BELOW) <= 1
     assert page.get_by_text("301 lines").is_visible()
+
+    page.get_by_role("button", name="Show all of this output").click()
+    assert place.bounding_box()["height"] > 4000
+    assert place.evaluate(_BELOW) <= 1
+
+
+_BELOW = """node => {
+    const [text, place] = [node.firstElementChild, node].map(one => one.getBoundingClientRect());
+    return text.bottom - place.bottom;
+}"""
+"""How much of a text is below its place, in pixels."""
 
 
 def printed(number: int, text: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.browser.conftest import Notebook
 
 APPS = pytest.mark.parametrize("app", ["lab", "notebook"])
 THEMES = ("light", "dark", "high-contrast")
-REMARK = "This turn was under way when the notebook was saved."
+REMARK = "This turn was still under way when it was last heard of."
 SLOW = 20_000  # milliseconds for what takes one on a quiet machine
 
 HELD = '''
@@ -114,7 +114,7 @@ def test_prompt_is_answered_when_the_page_was_loaded_anew(open_notebook, trouble
     reply(notebook, "exit")
     notebook.wait_idle()
     assert said(notebook) == ["Hello", "Who are you?", "I am Ada", "Hello, Ada."]
-    expect(notebook.cell(cell)).to_contain_text("Hello, Ada.")
+    expect(notebook.cell(cell).locator(".jp-OutputArea").first).to_contain_text("Hello, Ada.")
     assert troubles() == []
 
 
@@ -153,7 +153,7 @@ def test_whole_conversation_is_shown_when_the_kernel_was_restarted_and_the_page_
     notebook.restart_kernel()
     notebook.reload()
 
-    shown = notebook.cell(cell)
+    shown = notebook.cell(cell).locator(".jp-OutputArea").first
     for words in ("Hello", "Let me see.", "I am Ada", "print('sum', 1 + 1)", "sum 2", "It is two."):
         expect(shown).to_contain_text(words)
     expect(shown).not_to_contain_text(REMARK)
@@ -190,7 +190,7 @@ def test_what_was_said_is_there_when_the_page_was_saved_half_way_and_the_kernel_
     notebook.kill_kernel()
     reopen(notebook)
 
-    shown = notebook.cell(cell)
+    shown = notebook.cell(cell).locator(".jp-OutputArea").first
     expect(shown).to_contain_text(words)
     expect(shown).to_contain_text(REMARK, timeout=SLOW)
     assert troubles() == []

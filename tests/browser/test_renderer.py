@@ -13,7 +13,7 @@ from jupyter_agents.messages import Message
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 WORDS = "Euler said $e^{i\\pi} + 1 = 0$ and **meant** it.\n\n```python\nhalf = 1 / 2\n```"
-REMARK = "This turn was under way when the notebook was saved."
+REMARK = "This turn was still under way when it was last heard of."
 APPS = pytest.mark.parametrize("app", ["lab", "notebook"])
 
 ATTACKS = {

@@ -115,14 +115,16 @@ test('it stays undone when the line is drawn anew', async () => {
   expect(undoButton(again)).toBeNull();
 });
 
-test('the button is of no use any more when the kernel knows the block no longer', async () => {
-  const reason = 'What this block changed is not kept, or has been undone already.';
+test.each([
+  ['This block has been undone already.', 'This block has been undone already.'],
+  ['Nothing is kept of a block with this id.', 'Nothing is kept of this block any more.']
+])('the button is of no use any more when the kernel says: %s', async (reason, said) => {
   const node = drawn({ undo: () => Promise.resolve({ restored: [], left: {}, reason }) });
 
   undoButton(node)?.click();
   await settled();
 
-  expect(status(node)).toBe(reason);
+  expect(status(node)).toBe(said);
   expect(undoButton(node)?.disabled).toBe(true);
 });
 

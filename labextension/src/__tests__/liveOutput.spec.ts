@@ -73,14 +73,12 @@ it('shows markup as text where the page cannot draw outputs', () => {
   expect(output.node.querySelector('img, b')).toBeNull();
 });
 
-it('says how many lines there are when not all have a place', () => {
-  const output = new LiveOutput(bundle({ [STDOUT]: 'line\n'.repeat(20) }), {});
-  const size = output.node.querySelector('.jp-agents-LiveOutput-size') as HTMLElement;
-  const before = size.hidden;
+it('keeps a stream within its place, and leaves other outputs as large as they are', () => {
+  const stream = new LiveOutput(bundle({ [STDOUT]: 'line\n' }), {});
+  const other = new LiveOutput(bundle({ 'text/plain': 'line' }), {});
 
-  output.update(bundle({ [STDOUT]: 'line\n'.repeat(300) }));
-
-  expect([before, size.hidden, size.textContent]).toEqual([true, false, '300 lines']);
+  expect(stream.node.querySelector('.jp-agents-LongText + .jp-agents-LongText-bar')).not.toBeNull();
+  expect(other.node.querySelector('.jp-agents-LongText')).toBeNull();
 });
 
 it('sets a traceback', () => {

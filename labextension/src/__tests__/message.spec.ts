@@ -198,7 +198,7 @@ test('a long traceback is folded, and says what it ends with and how long it is'
 
   const node = drawn({ kind: 'error', traceback: lines });
 
-  expect(words(node.querySelector('summary'))).toBe(`ValueError: no${lines.join('\n').length} characters`);
+  expect(words(node.querySelector('summary'))).toBe('ValueError: no61 lines · 484 bytes');
   expect(node.querySelector('details pre')?.textContent).toBe(lines.join('\n'));
 });
 
@@ -214,17 +214,15 @@ test('a traceback among joined messages is set too', () => {
   expect(node.querySelector('.jp-agents-Traceback pre')?.textContent).toBe(TRACEBACK.join('\n'));
 });
 
-test('what code has printed among joined messages is folded when it is long', () => {
-  const text = 'line\n'.repeat(100);
-  const items = [text, 'line\n'].map(printed => ({
-    kind: 'output',
-    data: { 'application/vnd.jupyter.stdout': printed, 'text/plain': printed }
-  }));
+test('what code has printed among joined messages keeps to its place', () => {
+  const shown = [{ 'application/vnd.jupyter.stdout': 'line\n' }, { 'text/html': '<b>x</b>' }];
+  const items = shown.map(data => ({ kind: 'output', data: { ...data, 'text/plain': 'line' } }));
 
   const node = drawn({ kind: 'messages', items });
 
-  expect(node.querySelectorAll('details')).toHaveLength(1);
-  expect(words(node.querySelector('.jp-agents-Fold-size'))).toBe('500 characters');
+  const [printed, table] = [...node.children];
+  expect(printed?.querySelector('.jp-agents-LongText')?.textContent).toBe('line');
+  expect(table?.querySelector('.jp-agents-LongText-bar')).toBeNull();
 });
 
 // -- What is not said, and how it is said ----------------------------------------------------------------------
@@ -313,7 +311,7 @@ test('folds a result when it is long and says how long', () => {
   const node = drawn({ origin: 'tool', results: ['f'], text: 'x '.repeat(5000) });
 
   expect(node.querySelector('details')?.open).toBe(false);
-  expect(words(node.querySelector('summary'))).toMatch(/^f returned: x x .*… ?10,000 characters$/);
+  expect(words(node.querySelector('summary'))).toMatch(/^f returned: x x .*… ?10 kB$/);
 });
 
 test('a result has the colour of who made the call', () => {
@@ -363,6 +361,8 @@ test.each([
   [{ kind: 'end', ended_by: 'stop', text: 'stopped by the user' }, 'Stopped by the user.'],
   [{ kind: 'end', ended_by: 'stop', text: 'out of time' }, 'Stopped: out of time.'],
   [{ kind: 'end', ended_by: 'error', text: 'ModelError: No.' }, 'The chat failed. ModelError: No.'],
+  [{ kind: 'end', ended_by: 'person', person: 'ann' }, 'ann ended the chat.'],
+  [{ kind: 'end', ended_by: 'person', person: 'ann', text: 'no' }, 'ann ended the chat: no.'],
   [{ kind: 'end', ended_by: 'budget', text: 'budget' }, 'The chat ended (budget).'],
   [{ kind: 'end', ended_by: 'interrupt' }, 'Interrupted.']
 ])('is a quiet line: %j', (found, line) => {

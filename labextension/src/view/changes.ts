@@ -186,9 +186,8 @@ function reasonText(reason: string): string {
     'its former value was too large to keep': __('its former value was too large to keep'),
     'it has been changed since': __('it has been changed since'),
     'it was changed in place': __('it was changed in place'),
-    'What this block changed is not kept, or has been undone already.': __(
-      'What this block changed is not kept, or has been undone already.'
-    ),
+    'This block has been undone already.': __('This block has been undone already.'),
+    'Nothing is kept of a block with this id.': __('Nothing is kept of this block any more.'),
     [RUNNING]: __('A block is running. Undo when it has ended.')
   };
   return known[reason] ?? reason;

@@ -1,8 +1,8 @@
 /** An output of code while it may still grow. */
 
-import { grouped } from './clock';
 import { h } from './dom';
 import type { IHost } from './host';
+import { LongText } from './longText';
 import { drawOutput, textOf } from './outputs';
 import type { IBundle } from './protocol';
 import { scrollWithKeys } from './sideways';
@@ -12,9 +12,6 @@ import { asTerminal } from './terminal';
 const STREAMS = ['application/vnd.jupyter.stdout', 'application/vnd.jupyter.stderr'];
 /** A stream that has not grown for so long is drawn as the page draws outputs. In milliseconds. */
 const SETTLED = 500;
-/** So many lines have a place on the page; see `style/live.css`. */
-const SHOWN_LINES = 20;
-const NEAR = 24; // pixels
 // eslint-disable-next-line no-control-regex -- these are the characters that this is about
 const MOVES = /[\b\r\x1b]/;
 
@@ -25,24 +22,23 @@ const MOVES = /[\b\r\x1b]/;
 export class LiveOutput {
   readonly node: HTMLElement;
   readonly #place = h('div', { class: 'jp-agents-LiveOutput-place' });
-  readonly #size = h('div', { class: 'jp-agents-LiveOutput-size', hidden: true });
   readonly #host: IHost;
   #bundle: IBundle;
   #stream: GrowingText | null = null;
+  #long: LongText | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(bundle: IBundle, host: IHost) {
     this.#host = host;
     this.#bundle = bundle;
-    this.node = h('div', { class: 'jp-agents-LiveOutput' }, this.#place, this.#size);
-    scrollWithKeys(this.#place, translations().__('Output'));
+    this.node = h('div', { class: 'jp-agents-LiveOutput' }, this.#place);
+    scrollWithKeys(this.node, translations().__('Output'));
     this.update(bundle);
   }
 
   update(bundle: IBundle): void {
     this.#bundle = bundle;
     const type = STREAMS.find(one => one in bundle.data);
-    this.node.classList.toggle('jp-agents-mod-stream', type !== undefined);
     this.node.classList.toggle('jp-agents-mod-stderr', type === STREAMS[1]);
     if (type === undefined) {
       this.#draw();
@@ -53,17 +49,26 @@ export class LiveOutput {
 
   dispose(): void {
     this.#forgetTimer();
+    this.#long?.dispose();
   }
 
   #grow(text: string): void {
+    this.#keepWithinPlace();
     if (this.#stream === null) {
       this.#stream = new GrowingText();
       this.#place.replaceChildren(this.#stream.node);
     }
-    this.#atEnd(() => this.#stream?.show(text));
-    this.#saySize(text);
+    this.#stream.show(text);
     this.#forgetTimer();
     this.#timer = setTimeout(() => this.#settle(), SETTLED);
+  }
+
+  /** More would push what a person can do about it out of sight. */
+  #keepWithinPlace(): void {
+    if (this.#long === null) {
+      this.#long = new LongText(this.#place);
+      this.node.append(this.#long.bar);
+    }
   }
 
   #draw(): void {
@@ -77,27 +82,8 @@ export class LiveOutput {
     const drawn = this.#host.renderOutput?.(this.#bundle, true);
     if (drawn) {
       this.#stream = null;
-      this.#atEnd(() => this.#place.replaceChildren(drawn));
+      this.#place.replaceChildren(drawn);
     }
-  }
-
-  /** Who sees the end of it goes on to see its end. */
-  #atEnd(change: () => void): void {
-    const place = this.#place;
-    const isAtEnd = place.scrollHeight - place.clientHeight - place.scrollTop < NEAR;
-    change();
-    if (isAtEnd) {
-      place.scrollTop = place.scrollHeight;
-    }
-  }
-
-  /** More than there is place for is scrolled: how much it is stands below. */
-  #saySize(text: string): void {
-    const lines = text.trimEnd().split('\n').length;
-    this.#size.hidden = lines <= SHOWN_LINES;
-    this.#size.textContent = this.#size.hidden
-      ? ''
-      : translations()._n('%2 line', '%2 lines', lines, grouped(lines));
   }
 
   #forgetTimer(): void {

@@ -6,6 +6,7 @@ import { drawEdits } from './edits';
 import { beginning, fold } from './fold';
 import { CodeBlock } from './highlight';
 import type { IHost } from './host';
+import { LongText } from './longText';
 import { renderMarkdown } from './markdown';
 import { hasMath } from './markdownParser';
 import { type ICall, type IMessage, METADATA, readFigures, readMessage } from './message';
@@ -20,7 +21,6 @@ import { drawTraceback, readTraceback } from './traceback';
 import { list, record } from './values';
 
 const LONG_SPEECH = 100_000; // characters: what is longer is folded
-const LONG_OUTPUT = 40; // lines of one among joined messages: what has more is folded
 const PRINTED = ['application/vnd.jupyter.stdout', 'application/vnd.jupyter.stderr'];
 const FENCE = /^ {0,3}(?:`{3}|~{3})/m;
 
@@ -69,11 +69,14 @@ function drawItem(item: IBundle, figures: unknown, host: IHost): HTMLElement {
     : drawJoinedOutput(item, host);
 }
 
+/** The same as while it was live: see `liveOutput.ts`. */
 function drawJoinedOutput(item: IBundle, host: IHost): HTMLElement {
   const drawn = drawUnknown(item, host);
-  const type = PRINTED.find(one => one in item.data);
-  const text = type ? textOf(item.data[type]) : '';
-  return text.trimEnd().split('\n').length > LONG_OUTPUT ? fold(beginning(text), text, drawn) : drawn;
+  if (!PRINTED.some(type => type in item.data)) {
+    return drawn;
+  }
+  const { bar } = new LongText(drawn);
+  return h('div', { class: 'jp-agents-Output' }, drawn, bar);
 }
 
 function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement {
@@ -150,8 +153,11 @@ function drawRemark(message: IMessage): HTMLElement[] {
 }
 
 /** Why a chat ended, in one sentence. */
-function ending(by: string, detail: string): string {
+function ending({ endedBy: by, endedByPerson: person }: IMessage, detail: string): string {
   const { __ } = translations();
+  if (person) {
+    return detail ? __('%1 ended the chat: %2.', person, detail) : __('%1 ended the chat.', person);
+  }
   switch (by) {
     case 'stop':
       return !detail || detail === 'stopped by the user'
@@ -169,7 +175,7 @@ function ending(by: string, detail: string): string {
 /** A quiet line that nobody in the chat said. */
 function drawLine(message: IMessage, bundle: IBundle): HTMLElement {
   const said = message.text || (message.kind === 'end' ? '' : textOf(bundle.data['text/plain']));
-  const text = message.kind === 'end' ? ending(message.endedBy, said) : said;
+  const text = message.kind === 'end' ? ending(message, said) : said;
   const level = message.level === 'warning' ? 'warning' : 'info';
   const words = text.split(/`([^`\n]+)`/).map((part, at) => (at % 2 ? h('code', {}, part) : part));
   return h('div', { class: `jp-agents-Note jp-agents-Note-${level}`, role: 'note' }, h('span', {}, ...words));
