@@ -18,9 +18,11 @@ from jupyter_agents import AssistantAgent, ResponsiveAgent, UserProxyAgent
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.session import Session, Settings, use_session
 from jupyter_agents.testing import ScriptedModel
-from jupyter_agents.widgets import AgentBuilder, _builder_protocol, builder, live
-from jupyter_agents.widgets._blueprint import KINDS, read_drafts, source_of_all, variable_for
+from jupyter_agents.tools import Tool
+from jupyter_agents.widgets import AgentBuilder, _builder_page, _builder_protocol, live
+from jupyter_agents.widgets._blueprint import KINDS, source_of_all, variable_for
 from jupyter_agents.widgets._builder_protocol import Draft
+from jupyter_agents.widgets._reading import read_drafts
 from jupyter_agents.widgets._source import text_source
 from tests.fake_comm import FakeComm
 
@@ -76,7 +78,7 @@ def errors_of(draft, namespace=None):
 
 def forget_built():
     live.static_text.cache_clear()
-    builder._widget_class.cache_clear()
+    _builder_page.widget_class.cache_clear()
 
 
 @pytest.fixture
@@ -470,7 +472,7 @@ def test_agent_is_in_the_namespace_when_it_is_created(front_end):
 
     answers = page.hear(create(WRITER, ask=7))
 
-    assert answers[-1] == {"t": "created", "to": "v1", "ask": 7, "variables": ["writer"]}
+    assert answers[-1] == {"t": "created", "to": "v1", "ask": 7, "variables": ["writer"], "outdated": []}
     assert settings_of(namespace["writer"]) == settings_of(AssistantAgent("writer"))
 
 
@@ -688,3 +690,68 @@ def test_names_of_messages_are_the_same_when_page_and_kernel_talk():
 def test_builder_says_what_it_was_given_when_that_is_no_agent():
     with pytest.raises(ConfigurationError, match=r"'bot': it is a str and no agent\. Pass the agent itself"):
         AgentBuilder("bot", namespace={})
+
+
+# -- Tools that are more than a function -----------------------------------------------------------------------
+
+
+def weather_tool():
+    return Tool.from_function(lookup, name="get_weather", description="The weather, now.")
+
+
+def test_page_offers_tools_under_the_name_by_which_models_call_them(front_end):
+    _, page, _ = front_end(weather=weather_tool(), lookup=lookup)
+
+    [form] = page.hear(hello())
+
+    facts = {one["name"]: one for one in form["place"]["functions"]}
+    assert {name: one["called"] for name, one in facts.items()} == {"weather": "get_weather", "lookup": "lookup"}
+    assert facts["weather"]["doc"] == "The weather, now."
+    assert facts["weather"]["signature"] == "(city: str) -> str"
+
+
+def test_model_is_told_what_the_tool_says_of_itself_when_it_is_chosen():
+    namespace = {"weather": weather_tool()}
+    draft = Draft("a", kind="assistant", name="caller", tools={"get_weather": "weather"})
+
+    made = run(code_of(draft, namespace), dict(namespace))["caller"]
+
+    assert made.request_options["tools"] == [weather_tool().to_wire()]
+    assert made.function_map["get_weather"] is namespace["weather"]
+
+
+def make_decorated():
+    """An agent with tools that were made by its decorator, and the functions of these tools."""
+    agent = AssistantAgent("agent")
+    agent.tool(lookup)
+    agent.tool(name="search", description="Look it up.", external=True)(words_of)
+    return {"agent": agent, "lookup": lookup, "words_of": words_of}
+
+
+def words_of(text: str) -> list[str]:
+    """The words."""
+    return text.split()
+
+
+def test_tools_of_the_decorator_stay_when_their_agent_is_loaded_and_made_again():
+    namespace = make_decorated()
+
+    code = AgentBuilder(namespace["agent"], namespace=namespace).code
+    ran = run(code, dict(namespace))["agent"]
+
+    assert 'Tool.from_function(words_of, name="search", description="Look it up.", external=True)' in code
+    assert "Tool.from_function(lookup)" in code
+    assert ran.request_options["tools"] == namespace["agent"].request_options["tools"]
+    assert {name: (one.to_wire(), one.external, one.function) for name, one in ran.function_map.items()} == {
+        name: (one.to_wire(), one.external, one.function) for name, one in namespace["agent"].function_map.items()
+    }
+
+
+def test_nothing_of_a_tool_is_left_when_it_is_taken_off_a_loaded_agent():
+    namespace = make_decorated()
+    edited = AgentBuilder(namespace["agent"], namespace=namespace)
+    [draft] = edited._drafts
+
+    reading = read_drafts([dataclasses.replace(draft, tools={})], edited._kept, namespace)
+
+    assert source_of_all([*reading.made.values()]).endswith('agent = AssistantAgent("agent")\n')

@@ -1,5 +1,7 @@
 """What a page shows while a turn goes on: the slot, what stands in it, and the questions."""
 
+import json
+
 import pytest
 
 from jupyter_agents.code_blocks import CodeBlock
@@ -724,6 +726,24 @@ def test_question_holds_no_characters_that_no_message_may_hold(lab, listener):
 
     question.card.sender.encode()
     question.card.code.encode()
+
+
+def test_nothing_goes_to_the_page_that_no_message_may_hold(lab, monkeypatch):
+    lab.install(monkeypatch, name="Z\udcffrich")
+    listener = NotebookListener(is_live=True, at=lab.clock)
+    tell(listener, ChatStarted(0, "user", "assistant"), OPENING, ASKED)
+    lab.clock.run(1)
+    lab.draw()
+    tell(listener, Delta("m\ud800n", "assistant"))
+    lab.clock.run(1)
+    listener.open_question(Prompt("What?", agent="user"))
+    lab.widget.hear({"t": "look", "view": "v", "ask": 7, "text": "H\ud800", "attached": ["name"]})
+
+    sent = json.dumps(lab.widget.sent, ensure_ascii=False)
+
+    assert sent.encode()
+    assert "m\ufffdn" in sent
+    assert "Z\ufffdrich" in sent
 
 
 def test_what_is_saved_is_left_alone_while_a_person_answers(lab, listener):

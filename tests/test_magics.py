@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jupyter_agents import AssistantAgent, UserProxyAgent
+from jupyter_agents import AssistantAgent, GroupChat, GroupChatManager, UserProxyAgent
 from jupyter_agents.errors import ModelUnavailableError
 from jupyter_agents.magics import rewrite
 from jupyter_agents.session import current_session
@@ -879,3 +879,98 @@ def test_rewritten_cell_keeps_its_text_exactly():
     (line,) = rewrite(["%%agentchat --to 'a b'\n", *body.splitlines(keepends=True)])
 
     assert line == f"await __import__('jupyter_agents.magics', fromlist=['cell']).cell(\"--to 'a b'\", {body!r})\n"
+
+
+# -- Groups ------------------------------------------------------------------------------------------------------
+
+
+def make_group(shell, *names, **more):
+    """A group in the notebook, whose members are there, too."""
+    members = {name: AssistantAgent(name, llm_config=ScriptedModel([f"{name} speaks"] * 9)) for name in names}
+    chat = GroupChat(list(members.values()), speaker_selection_method="round_robin", max_round=3)
+    manager = GroupChatManager(chat, more.pop("called", "team"), llm_config=False)
+    shell.user_ns.update(members, **{f"{manager.name}_groupchat": chat, manager.name: manager}, **more)
+    return manager
+
+
+@pytest.mark.parametrize("to", ["", " --to team", " --to team_groupchat"])
+def test_group_is_spoken_to_when_it_is_the_only_one_or_named(shell, run, to):
+    manager = make_group(shell, "writer", "critic")
+
+    result = run(f"%%agentchat{to}\nBegin.")
+
+    assert result.success
+    assert [one["name"] for one in manager.groupchat.messages] == ["user", "writer", "critic"]
+    assert shell.user_ns["_chat"].messages[0]["content"] == "Begin."
+
+
+def test_member_of_a_group_is_spoken_to_alone_when_it_is_named(shell, run):
+    manager = make_group(shell, "writer", "critic")
+
+    run("%%agentchat --to writer --max-turns 1\nBegin.")
+
+    assert manager.groupchat.messages == []
+    assert [one["name"] for one in shell.user_ns["_chat"].messages] == ["user", "writer"]
+
+
+def test_error_names_groups_and_agents_when_there_are_several_to_talk_to(shell, run):
+    make_group(shell, "writer", "critic")
+    make_group(shell, "tester", called="lab")
+    shell.user_ns["loner"] = AssistantAgent("loner")
+
+    error = error_of(run("%%agentchat\nBegin."))
+
+    assert str(error) == (
+        "Cannot tell which agent to talk to: there are team (a group), lab (a group), loner. Name one with --to."
+    )
+
+
+def test_error_says_how_to_make_a_manager_when_a_group_has_none(shell, run):
+    shell.user_ns["circle"] = GroupChat([AssistantAgent("a")])
+
+    error = error_of(run("%%agentchat --to circle\nBegin."))
+
+    assert "no variable holds a manager of it. Run `manager = GroupChatManager(circle)` first." in str(error)
+
+
+def test_team_within_a_group_is_not_spoken_to_unless_it_is_named(shell, run):
+    inner = make_group(shell, "writer", "critic")
+    chat = GroupChat([inner], speaker_selection_method="round_robin", max_round=2)
+    shell.user_ns["board"] = GroupChatManager(chat, "board", llm_config=False)
+
+    run("%%agentchat\nBegin.")
+
+    assert chat.messages[0]["content"] == "Begin."
+
+
+def test_roster_tells_who_is_in_a_group(shell, run):
+    make_group(shell, "writer", "critic")
+
+    shown = repr(run("%agents").result)
+
+    assert "members" in shown
+    assert "writer, critic (round_robin)" in shown
+    assert "GroupChatManager" in shown
+
+
+# -- Braces of which there is no variable ------------------------------------------------------------------------
+
+
+def test_note_says_which_name_has_no_variable_and_the_chat_goes_on(shell, run, model, capsys):
+    asked = model("Fine. TERMINATE")
+    shell.user_ns["notes"] = 1
+
+    result = run("%%agentchat\nLook at {note}, please.")
+
+    assert result.success
+    assert "{note} is sent as it is: no variable has this name. Did you mean {notes}?" in capsys.readouterr().out
+    assert asked.requests[0].messages[-1]["content"] == "Look at {note}, please."
+
+
+def test_nothing_is_noted_when_braces_are_json_or_a_formula(shell, run, model, capsys):
+    model("Fine. TERMINATE")
+
+    result = run('%%agentchat\nCheck {"a": 1} and $\\frac{a}{b} + x^{n}$.')
+
+    assert result.success
+    assert "is sent as" not in capsys.readouterr().out

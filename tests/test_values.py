@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.magics.values import fill_in
+from jupyter_agents.magics.values import fill_in, unfilled
 
 
 class Table:
@@ -96,3 +96,27 @@ def test_text_is_never_refused_when_it_holds_stray_braces(text):
         assert "Cannot fill in" in str(error)  # noqa: PT017 - a value that cannot be had is the only error
     else:
         assert isinstance(filled, str)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "x", "list": [1, {"a": 2}]}',
+        r"\frac{a}{b} and \sqrt[3]{a}{c}",
+        r"x^{n} + y_{i} and \mathbb{R}^{d}",
+        "${HOME} and f{a} and d{b}",
+        "{a, b} and {} and { } and {1} and {a + b} and {f(a)}",
+        r"\{nope}",
+    ],
+)
+def test_formulas_and_code_are_neither_filled_in_nor_noted(text):
+    namespace = {"b": 1, "n": 2, "d": 3, "c": 4, "HOME": 5}
+
+    assert fill_in(text, namespace) == text
+    assert unfilled(text, namespace) == []
+
+
+def test_names_without_a_variable_are_told_once_each():
+    text = "{nope} and {x}, {nope.attribute}, {other['key']} and {table}"
+
+    assert unfilled(text, {"x": 1, "table": {}}) == ["nope", "other"]

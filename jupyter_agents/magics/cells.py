@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,11 +19,13 @@ from jupyter_agents.background import Chat
 from jupyter_agents.conversation import ChatResult
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, JupyterAgentsError
+from jupyter_agents.events import Noted
 from jupyter_agents.human.stdin import StdinHuman
 from jupyter_agents.magics.options import REPLAYS, HelpAsked, agent_options, chat_options
 from jupyter_agents.magics.people import DefaultPair, adjusted, find_initiator, find_recipient
 from jupyter_agents.magics.roster import Roster
-from jupyter_agents.magics.values import fill_in
+from jupyter_agents.magics.values import fill_in, unfilled
+from jupyter_agents.nearest import nearest
 from jupyter_agents.run import Run, current_run
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings, current_session, use_session
 from jupyter_agents.surroundings import check_models, open_recording
@@ -81,6 +83,7 @@ class Cells:
         recipient = find_recipient(namespace, options.to, self.pair)
         policy = current_session().settings.code_policy if initiator is self.pair.user else None
         written = body.strip()
+        tell_unfilled(unfilled(written, namespace), namespace)
         return CellChat(options, written, fill_in(written, namespace), initiator, recipient, self._keep, policy)
 
     def _keep(self, into: str | None, result: Any, *, instead_of: Any = None) -> None:
@@ -328,6 +331,29 @@ def quietly() -> Iterator[None]:
         lines = [f"{type(error).__name__}: {error}"]
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise error.with_traceback(None) from None
+
+
+def tell_unfilled(names: Sequence[str], namespace: Mapping[str, Any]) -> None:
+    """Say which names in braces stay in the message, because there is no such variable.
+
+    That is no error: a slip must be seen, but a formula or a template is none.
+    """
+    from IPython.display import publish_display_data
+
+    from jupyter_agents.display.bundle import note_bundle
+
+    if not names:
+        return
+    own = [name for name in namespace if not name.startswith("_")]
+    guess = nearest(names[0], own) if len(names) == 1 else None
+    hint = f" Did you mean {{{guess}}}?" if guess else ""
+    shown = ", ".join(f"{{{name}}}" for name in names)
+    why = (
+        "is sent as it is: no variable has this name"
+        if len(names) == 1
+        else "are sent as they are: no variables have these names"
+    )
+    publish_display_data(*note_bundle(Noted(0, f"{shown} {why}.{hint}", level="warning")))
 
 
 def show_text(text: str) -> None:

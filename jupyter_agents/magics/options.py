@@ -82,7 +82,8 @@ def chat_options() -> Options:
         prog="%%agentchat",
         usage="%%%%agentchat [options]\n       MESSAGE",
         description="Hold a conversation between agents. The cell's text is the opening message; {name}, {name.attribute}\n"
-        "and {name[key]} stand for values of your variables. The result is in _chat.",
+        "and {name[key]} stand for values of your variables. Other braces are sent as they are (JSON, formulas, code);\n"
+        "a {name} of which there is no variable is, too, and a note says so. The result is in _chat.",
         epilog="Without agents in the notebook, an assistant and a user proxy are made for you; the code of the assistant\n"
         "runs in this kernel after you have approved it. Settings for all chats: %config JupyterAgents\n"
         "JUPYTER_AGENTS_REPLAY in the environment goes before both: model, all and record hold for every chat,\n"
@@ -90,7 +91,9 @@ def chat_options() -> Options:
     )
     add = parser.add_argument
     add(
-        "--to", metavar="AGENT", help="who is spoken to: a variable or name (if not given, the only group or assistant)"
+        "--to",
+        metavar="AGENT",
+        help="who is spoken to, an agent or group: a variable or name (if not given, the only group or assistant)",
     )
     add("--from", dest="from_", metavar="AGENT", help="who speaks for you (if not given, the only user proxy)")
     add(

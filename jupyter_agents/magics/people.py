@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_agents.agents.adjustments import adjusting, adjustment_of
 from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.code_config import CodeConfig
+from jupyter_agents.agents.group_chat import GroupChat, everyone_in
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import UserProxyAgent, make_proxy
@@ -48,30 +49,33 @@ class DefaultPair:
 
 
 def find_recipient(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
-    """Who is spoken to: the named agent; else the only group; else the only assistant; else the default assistant.
+    """Who is spoken to: the named agent or group; else the only group or assistant; else the default assistant.
 
-    The default assistant is one of several once it has been spoken to: a cell does not change whom it means by itself.
+    Members of a group are spoken to through its manager, unless they are named. The default assistant is one of several once it has been spoken to: a cell does not change whom it means by itself.
     """
     known = agents_in(namespace)
     if name is not None:
-        return _named(name, known, pair)
+        return _named(name, namespace, known, pair)
     distinct = list({id(agent): agent for agent in [*pair.made().values(), *known.values()]}.values())
-    groups = [agent for agent in distinct if hasattr(agent, "groupchat")]
-    others = [agent for agent in distinct if not isinstance(agent, UserProxyAgent)]
-    for found in (groups, others):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(agent.name for agent in found)
-            raise UnknownAgentError(f"Cannot tell which agent to talk to: there are {names}. Name one with --to.")
-    return pair.assistant
+    members = {id(one) for agent in distinct for one in members_of(agent)}
+    found = [one for one in distinct if id(one) not in members and not isinstance(one, UserProxyAgent)]
+    if len(found) > 1:
+        names = ", ".join(f"{agent.name} (a group)" if members_of(agent) else agent.name for agent in found)
+        raise UnknownAgentError(f"Cannot tell which agent to talk to: there are {names}. Name one with --to.")
+    return found[0] if found else pair.assistant
+
+
+def members_of(agent: ResponsiveAgent) -> list[Any]:
+    """The agents of the group that an agent leads, and of the teams in it; none for any other agent."""
+    group = getattr(agent, "groupchat", None)
+    return everyone_in(group) if isinstance(group, GroupChat) else []
 
 
 def find_initiator(namespace: Mapping[str, Any], name: str | None, pair: DefaultPair) -> ResponsiveAgent:
     """Who speaks for the user: the named agent, else the only user proxy, else the default one."""
     known = agents_in(namespace)
     if name is not None:
-        return _named(name, known, pair)
+        return _named(name, namespace, known, pair)
     proxies = list({id(agent): agent for agent in known.values() if isinstance(agent, UserProxyAgent)}.values())
     if len(proxies) > 1:
         names = ", ".join(agent.name for agent in proxies)
@@ -79,10 +83,28 @@ def find_initiator(namespace: Mapping[str, Any], name: str | None, pair: Default
     return proxies[0] if proxies else pair.user
 
 
-def _named(name: str, known: Mapping[str, ResponsiveAgent], pair: DefaultPair) -> ResponsiveAgent:
+def _manager_of(name: str, group: GroupChat, known: Mapping[str, ResponsiveAgent]) -> ResponsiveAgent:
+    """The agent that leads a group: that is with whom one talks."""
+    found = list({id(one): one for one in known.values() if getattr(one, "groupchat", None) is group}.values())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(agent.name for agent in found)
+        raise UnknownAgentError(f"Cannot talk to group {name!r}: it has several managers, {names}. Name one with --to.")
+    raise UnknownAgentError(
+        f"Cannot talk to group {name!r}: no variable holds a manager of it. Run `manager = GroupChatManager({name})` "
+        "first."
+    )
+
+
+def _named(
+    name: str, namespace: Mapping[str, Any], known: Mapping[str, ResponsiveAgent], pair: DefaultPair
+) -> ResponsiveAgent:
     by_name = {agent.name: agent for agent in known.values()} | dict(known)
     if name in by_name:
         return by_name[name]
+    if isinstance(namespace.get(name), GroupChat):
+        return _manager_of(name, namespace[name], known)
     if name in (NOTEBOOK_ASSISTANT, NOTEBOOK_USER):
         return pair.assistant if name == NOTEBOOK_ASSISTANT else pair.user
     guess = nearest(name, by_name)

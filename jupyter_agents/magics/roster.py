@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.display.tables import Table
 from jupyter_agents.session import current_session
 
 _HEADINGS = ("variable", "name", "kind", "model", "human", "approve", "functions")  # as the options are called
+_WITH_GROUPS = (*_HEADINGS, "members")
 _NOBODY = "No agents yet. Define one with %%agent NAME, or just begin with %%agentchat."
 
 
 class Roster:
-    """The agents of a notebook, as a table: what speaks for each, when it asks you, and what must happen before its code runs."""
+    """The agents and groups of a notebook, as a table: what speaks for each, when it asks you, whether its code runs, who is in it."""
 
     def __init__(self, agents: Mapping[str, ResponsiveAgent]) -> None:
         self._agents = dict(agents)
@@ -37,7 +39,20 @@ class Roster:
         return self._table().markdown() if self._agents else None
 
     def _table(self) -> Table:
-        return Table.of(_HEADINGS, (_row(variable, agent) for variable, agent in self._agents.items()))
+        rows = [(_row(variable, agent), _members(agent)) for variable, agent in self._agents.items()]
+        if not any(members for _, members in rows):
+            return Table.of(_HEADINGS, (row for row, _ in rows))
+        return Table.of(_WITH_GROUPS, ((*row, members or "–") for row, members in rows))
+
+
+def _members(agent: ResponsiveAgent) -> str:
+    """Who is in the group that an agent leads, and who chooses the next speaker; `""` where it leads none."""
+    group = getattr(agent, "groupchat", None)
+    if not isinstance(group, GroupChat):
+        return ""
+    method = group.speaker_selection_method
+    how = method if isinstance(method, str) else getattr(method, "__name__", "a function")
+    return f"{', '.join(group.agent_names)} ({how})"
 
 
 def _row(variable: str, agent: ResponsiveAgent) -> tuple[str, ...]:

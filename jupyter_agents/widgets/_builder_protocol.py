@@ -1,22 +1,23 @@
 """What the agent builder's kernel side and its page say to each other.
 
-`labextension/src/view/builder-protocol.ts` is the other side; a test holds the two together. The page is the source
+`labextension/src/view/builderProtocol.ts` is the other side; a test holds the two together. The page is the source
 of what is typed; problems, code and objects come from the kernel. Nothing here is a synced trait: traits are saved in
 notebooks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypedDict
 
 from jupyter_agents.messages import scrub
 
-BUILDER_PROTOCOL = 1
+BUILDER_PROTOCOL = 2
 """Both sides say it; where they differ, the page was made by another version of the package."""
 
 _MOST_TOOLS = 1_000
+_MOST_MEMBERS = 200
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,56 @@ class Draft:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class GroupDraft:
+    """A group as it is typed, and its manager, whose name and variable these are.
+
+    A member is `draft:ID`, an agent or group of this form, or `variable:NAME`, an agent of the namespace. `graph` says who
+    may (or may not) speak after a member, as `transitions` has it; `model` is the manager's.
+    """
+
+    id: str
+    name: str = ""
+    variable: str = ""
+    members: Sequence[str] = ()
+    method: str = "auto"  # or "round_robin", "random", "manual"
+    max_round: str = ""
+    admin: str = ""
+    transitions: str = ""  # anybody after anybody; or "no_repeat", "allowed", "disallowed"
+    graph: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    introductions: bool = False
+    model: str | None = None  # "default", "none" or "named"
+    model_name: str = ""
+
+    @classmethod
+    def from_json(cls, data: Any) -> GroupDraft:
+        """The draft in a message. Whatever is missing or of another type has its empty value."""
+        given = data if isinstance(data, Mapping) else {}
+        texts: dict[str, Any] = {
+            one.name: scrub(given[one.name]) for one in fields(cls) if isinstance(given.get(one.name), str)
+        }
+        graph = given.get("graph")
+        rows = list(graph.items())[:_MOST_MEMBERS] if isinstance(graph, Mapping) else []
+        return cls(
+            **{
+                "id": "",
+                **texts,
+                "members": _texts(given.get("members")),
+                "graph": {scrub(one): _texts(others) for one, others in rows if isinstance(one, str)},
+                "introductions": given.get("introductions") is True,
+            }
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The draft for a message."""
+        return asdict(self)
+
+
+def _texts(data: Any) -> list[str]:
+    given = data if isinstance(data, list) else []
+    return [scrub(one) for one in given[:_MOST_MEMBERS] if isinstance(one, str)]
+
+
 class Problem(TypedDict):
     """Something to say about a field of a draft (`""`: the whole of it). A note does not keep it from being created."""
 
@@ -92,9 +143,10 @@ class AgentFacts(TypedDict):
 
 
 class FunctionFacts(TypedDict):
-    """A function of the namespace. `untyped` are its parameters without a type hint."""
+    """A function or tool of the namespace, and how a model calls it. `untyped` are its parameters without a type hint."""
 
     name: str
+    called: str
     signature: str
     doc: str
     untyped: list[str]
@@ -117,8 +169,17 @@ class Place(TypedDict):
     default_model: str
 
 
+class GroupFacts(TypedDict):
+    """A group that is valid: who is in it, who may speak after whom (pairs of names), and whom it asks in their seats."""
+
+    names: list[str]
+    edges: list[list[str]]
+    words: str
+    seats: list[str]
+
+
 class Replaced(TypedDict):
-    """An agent that would be replaced. `talks` is with how many others it remembers a talk."""
+    """An agent that would be replaced, or a group, which has no name. `talks` is with how many others it remembers a talk."""
 
     variable: str
     name: str
@@ -138,6 +199,7 @@ class Form(TypedDict):
     kinds: list[KindFacts]
     place: Place
     drafts: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
 
 
 class PlaceChanged(TypedDict):
@@ -157,6 +219,7 @@ class Checked(TypedDict):
     variables: dict[str, str]
     code: str
     left_out: list[str]
+    groups: dict[str, GroupFacts]
 
 
 class Asks(TypedDict):
@@ -169,12 +232,16 @@ class Asks(TypedDict):
 
 
 class Created(TypedDict):
-    """The answer to `create`: the variables that hold new agents; none where there are problems."""
+    """The answer to `create`: the variables that hold what is new; none where there are problems.
+
+    `outdated` are those of groups in which agents are that have been replaced.
+    """
 
     t: Literal["created"]
     to: str
     ask: int
     variables: list[str]
+    outdated: list[str]
 
 
 class Loaded(TypedDict):
@@ -234,15 +301,17 @@ class Check(TypedDict):
     view: str
     ask: int
     drafts: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
 
 
 class Create(TypedDict):
-    """Make the agent of one draft (`which`), or of all. `replace` are the variables of agents that may be replaced."""
+    """Make the agent or group of one draft (`which`), or all. `replace` are the variables of what may be replaced."""
 
     t: Literal["create"]
     view: str
     ask: int
     drafts: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
     which: str | None
     replace: list[str]
 

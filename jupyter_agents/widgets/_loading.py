@@ -13,10 +13,12 @@ from jupyter_agents.agents.model_config import NamedModel, SessionModel
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.masking import kind_of, shown
-from jupyter_agents.widgets._blueprint import KINDS, Kept, Kind, kind_of_agent, schema_reference
+from jupyter_agents.tools import Tool
+from jupyter_agents.widgets._blueprint import KINDS, Kept, Kind, kind_of_agent
 from jupyter_agents.widgets._builder_protocol import Draft
+from jupyter_agents.widgets._fields import schema_reference
 from jupyter_agents.widgets._namespace import reference_to, reference_to_equal
-from jupyter_agents.widgets._source import Reference
+from jupyter_agents.widgets._source import Reference, text_source
 
 _REQUEST_KEYS = frozenset("function_call functions logit_bias response_format stop tool_choice tools".split())
 """What goes into requests as it is written, and is never a key."""
@@ -41,8 +43,9 @@ def load(variable: str, agent: ResponsiveAgent, namespace: Mapping[str, Any], id
         raise ConfigurationError(f"Cannot edit {variable!r}: {why_not(agent)}. Change it in code.")
     model, model_name, llm_config, settings = _model(variable, agent, namespace)
     code, code_settings = _code(variable, agent, namespace)
-    tools, lost_tools = _tools(agent, namespace)
-    llm_config, settings = _without_schemas(agent, tools, llm_config), _without_schemas(agent, tools, settings)
+    tools, kept_tools, lost_tools = _tools(agent, namespace)
+    schemas = _schemas(agent, tools, kept_tools)
+    llm_config, settings = _without(schemas, llm_config), _without(schemas, settings)
     arguments, lost = _other_arguments(kind, agent, namespace)
     limit = agent.max_consecutive_auto_reply()
     draft = Draft(
@@ -63,30 +66,69 @@ def load(variable: str, agent: ResponsiveAgent, namespace: Mapping[str, Any], id
         max_replies="" if limit == kind.agent_class.MAX_CONSECUTIVE_AUTO_REPLY else str(limit),
         tools=tools,
     )
-    return draft, Kept(arguments, model, llm_config, settings, code_settings, (*lost, *lost_tools))
+    return draft, Kept(arguments, model, llm_config, settings, code_settings, (*lost, *lost_tools), kept_tools)
 
 
 def _unless(text: str, usual: str) -> str | None:
     return None if text == usual else text
 
 
-def _tools(agent: ResponsiveAgent, namespace: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
-    tools, lost = {}, []
-    for name, function in agent.function_map.items():
-        found = reference_to(function, namespace)
-        if found is None:
+_Tools = dict[tuple[str, str], Reference]
+
+
+def _tools(agent: ResponsiveAgent, namespace: Mapping[str, Any]) -> tuple[dict[str, str], _Tools, list[str]]:
+    """The functions that a variable holds, tools that were made of one, and those that would be lost."""
+    tools: dict[str, str] = {}
+    kept: _Tools = {}
+    lost = []
+    for name, value in agent.function_map.items():
+        held = reference_to(value, namespace)
+        function = held or (reference_to(value.function, namespace) if isinstance(value, Tool) else None)
+        if function is None:
             lost.append(_lost(f"the function {name!r}"))
-        else:
-            tools[name] = found.expression
-    return tools, lost
+            continue
+        tools[name] = function.expression
+        if held is None and isinstance(value, Tool):
+            kept[name, function.expression] = _made_of(function, value)
+    return tools, kept, lost
 
 
-def _without_schemas(agent: ResponsiveAgent, tools: Mapping[str, str], config: Any) -> Any:
+def _made_of(function: Reference, tool: Tool) -> Reference:
+    """How code makes a tool of a function, as `@agent.tool` does."""
+    usual = _usual(function.value)
+    told = {
+        name: getattr(tool, name)
+        for name in ("name", "description")
+        if getattr(tool, name) != getattr(usual, name, None)
+    }
+    words = [f"{name}={text_source(text)}" for name, text in told.items()]
+    words += ["external=True"] if tool.external else []
+    words += [f"timeout={tool.timeout!r}"] if tool.timeout is not None else []
+    source = f"Tool.from_function({', '.join([function.expression, *words])})"
+    return Reference(source, tool, ("from jupyter_agents.tools import Tool",))
+
+
+def _usual(function: Any) -> Tool | None:
+    try:
+        return Tool.from_function(function)
+    except ConfigurationError:  # it has no docstring, for one
+        return None
+
+
+def _schemas(agent: ResponsiveAgent, tools: Mapping[str, str], kept: _Tools) -> list[Any]:
+    """What the model is told of the chosen tools."""
+    found = []
+    for name, at in tools.items():
+        made = kept.get((name, at))
+        found.append(schema_reference(name, made.expression if made else at, agent.function_map[name]).value)
+    return found
+
+
+def _without(schemas: list[Any], config: Any) -> Any:
     """A config without what a model is told of the chosen tools: it follows from the choice."""
     if not isinstance(config, dict) or not isinstance(config.get("tools"), list):
         return config
-    own = [schema_reference(name, at, agent.function_map[name]).value for name, at in tools.items()]
-    left = [one for one in config["tools"] if one not in own]
+    left = [one for one in config["tools"] if one not in schemas]
     return {key: value for key, value in config.items() if key != "tools"} | ({"tools": left} if left else {})
 
 

@@ -13,6 +13,7 @@ from jupyter_agents.agents.variables import check_variable as check_variable
 from jupyter_agents.agents.variables import is_agent as is_agent
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import scrub
+from jupyter_agents.tools import Tool
 from jupyter_agents.widgets._builder_protocol import FunctionFacts, ModelFacts
 from jupyter_agents.widgets._source import Reference
 
@@ -75,11 +76,13 @@ def function_at(expression: str, namespace: Mapping[str, Any]) -> Callable[..., 
 
 
 def functions_in(namespace: Mapping[str, Any], hidden: Mapping[str, Any]) -> list[FunctionFacts]:
-    """The functions among the user's variables; those defined in the notebook first."""
+    """The functions and tools among the user's variables; those defined in the notebook first."""
     found = [
         _function_facts(name, value)
         for name, value in users_variables(namespace, hidden)
-        if issubclass(type(value), _FUNCTIONS) and name.isidentifier() and not _is_of_package(value)
+        if issubclass(type(value), (*_FUNCTIONS, Tool))
+        and name.isidentifier()
+        and not _is_of_package(function_of(value))
     ]
     found.sort(key=lambda one: (not one["is_own"], one["name"].casefold()))
     return found[:_MOST_FUNCTIONS]
@@ -90,13 +93,21 @@ def _is_of_package(function: Any) -> bool:
     return str(getattr(function, "__module__", "")).startswith("jupyter_agents.")
 
 
-def _function_facts(name: str, function: Any) -> FunctionFacts:
-    doc = inspect.getdoc(function) or ""
+def function_of(value: Any) -> Any:
+    """The function of a tool, and any other function itself."""
+    return value.function if issubclass(type(value), Tool) else value
+
+
+def _function_facts(name: str, value: Any) -> FunctionFacts:
+    function = function_of(value)
+    is_tool = function is not value
+    doc = value.description if is_tool else inspect.getdoc(function) or ""
     return FunctionFacts(
         name=name,
+        called=value.name if is_tool else name,
         signature=_signature(function),
         doc=_line(next(iter(doc.strip().splitlines()), "")),
-        untyped=_untyped(function),
+        untyped=[] if is_tool else _untyped(function),
         is_own=getattr(function, "__module__", None) == "__main__",
     )
 

@@ -29,7 +29,7 @@ def value_of(described: Any) -> Any:
     if isinstance(described, Reference):
         return described.value
     if isinstance(described, Mapping):
-        return {key: value_of(value) for key, value in described.items()}
+        return {value_of(key): value_of(value) for key, value in described.items()}
     if isinstance(described, list | tuple):
         return type(described)(value_of(one) for one in described)
     return described
@@ -44,7 +44,8 @@ def _references(described: Any) -> Iterator[Reference]:
     if isinstance(described, Reference):
         yield described
     elif isinstance(described, Mapping):
-        for value in described.values():
+        for key, value in described.items():
+            yield from _references(key)
             yield from _references(value)
     elif isinstance(described, list | tuple):
         for one in described:
@@ -90,7 +91,8 @@ def _number_source(value: Any) -> str:
 
 def _parts(described: Any, depth: int) -> list[str]:
     if isinstance(described, Mapping):
-        return [f"{source_of(key)}: {source_of(value, depth, len(str(key)) + 5)}" for key, value in described.items()]
+        keys = {source_of(key): value for key, value in described.items()}
+        return [f"{key}: {source_of(value, depth, len(key) + 3)}" for key, value in keys.items()]
     return [source_of(one, depth) for one in described]
 
 

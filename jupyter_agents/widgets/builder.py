@@ -1,19 +1,17 @@
-"""`AgentBuilder`: a form in a cell that makes agents in the namespace, and shows the code that makes them."""
+"""`AgentBuilder`: a form in a cell that makes agents and groups in the namespace, and shows the code that makes them."""
 
 from __future__ import annotations
 
-import functools
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
-from weakref import WeakMethod
+from typing import Any
 
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.session import current_session
-from jupyter_agents.widgets._blueprint import KINDS, Blueprint, Kept, read_drafts, source_of_all
+from jupyter_agents.widgets._blueprint import KINDS, Kept, source_of_all
+from jupyter_agents.widgets._builder_page import after_each_cell, make_widget, running_shell
 from jupyter_agents.widgets._builder_protocol import (
     BUILDER_PROTOCOL,
     AgentFacts,
@@ -25,14 +23,14 @@ from jupyter_agents.widgets._builder_protocol import (
     Form,
     Found,
     FromKernel,
+    GroupDraft,
     Loaded,
     Place,
     PlaceChanged,
-    Replaced,
 )
+from jupyter_agents.widgets._group_reading import read_groups
 from jupyter_agents.widgets._loading import load, why_not
 from jupyter_agents.widgets._namespace import (
-    check_free,
     default_model,
     functions_in,
     is_agent,
@@ -40,9 +38,8 @@ from jupyter_agents.widgets._namespace import (
     reference_to,
     users_variables,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from jupyter_agents.widgets._reading import Reading, read_drafts
+from jupyter_agents.widgets._workshop import Workshop
 
 _MOST_DRAFTS = 100
 _IN_A_NOTEBOOK = "AgentBuilder: a form that makes agents. Run this cell to open it."
@@ -57,7 +54,7 @@ AgentBuilder needs a notebook (JupyterLab, Notebook 7, …), where it shows a fo
 
 
 class AgentBuilder:
-    """A form that makes agents: `AgentBuilder()` at the end of a cell shows it.
+    """A form that makes agents and groups of them: `AgentBuilder()` at the end of a cell shows it.
 
     Agents that are given are loaded for editing. What is created becomes a variable of the notebook; a variable that
     holds no agent is never replaced. `code` is what makes the agents that are typed now.
@@ -72,13 +69,15 @@ class AgentBuilder:
     """
 
     def __init__(self, *agents: ResponsiveAgent, namespace: dict[str, Any] | None = None) -> None:
-        shell = _running_shell()
+        shell = running_shell()
         self._namespace: dict[str, Any] = (shell.user_ns if shell else {}) if namespace is None else namespace
         self._hidden: Mapping[str, Any] = shell.user_ns_hidden if shell and namespace is None else {}
         self._shell = shell
         self._ids = count(1)
         self._kept: dict[str, Kept] = {}
         self._drafts: list[Draft] = []
+        self._groups: list[GroupDraft] = []
+        self._workshop = Workshop(self._namespace)
         self._local_models: list[str] = []
         self._views: set[str] = set()
         self._place: Place | None = None
@@ -89,9 +88,8 @@ class AgentBuilder:
 
     @property
     def code(self) -> str:
-        """The code that makes the agents that are typed now and have nothing to correct; it never holds a key."""
-        reading = read_drafts(self._drafts, self._kept, self._namespace)
-        return source_of_all(list(reading.blueprints.values()))
+        """The code that makes what is typed now and has nothing to correct; it never holds a key."""
+        return source_of_all(list(self._read().made.values()))
 
     def close(self) -> None:
         """Take the form off the page."""
@@ -119,9 +117,9 @@ class AgentBuilder:
 
     def _open(self) -> Any:
         if self._widget is None:
-            self._widget = _make_widget(self._hear)
+            self._widget = make_widget(self._hear)
             if self._shell is not None:
-                _after_each_cell(self._shell, self._look_again)
+                after_each_cell(self._shell, self._look_again)
         return self._widget
 
     # -- What pages say ------------------------------------------------------------------------------------------
@@ -167,6 +165,7 @@ class AgentBuilder:
             kinds=[kind.facts() for kind in KINDS.values()],
             place=self._place,
             drafts=[draft.to_json() for draft in self._drafts],
+            groups=[group.to_json() for group in self._groups],
         )
 
     def _leave(self, message: Mapping[str, Any]) -> None:
@@ -176,51 +175,35 @@ class AgentBuilder:
         to, ask = _sender(message)
         self._take(message)
         self._look_again()
-        reading = read_drafts(self._drafts, self._kept, self._namespace)
+        reading = self._read()
         return Checked(
             t="checked",
             to=to,
             ask=ask,
             problems=reading.problems,
             variables=reading.variables,
-            code=source_of_all(list(reading.blueprints.values())),
-            left_out=[draft.id for draft in self._drafts if draft.id not in reading.blueprints],
+            code=source_of_all(list(reading.made.values())),
+            left_out=[one for one in self._ids_typed() if one not in reading.made],
+            groups=reading.group_facts,
         )
 
     def _create(self, message: Mapping[str, Any]) -> Asks | Created:
-        """Make the agents, all or none; first ask where one would be replaced that the page has not asked about."""
+        """Make it all, or nothing; first ask where something would be replaced that the page has not asked about."""
         to, ask = _sender(message)
         self._take(message)
-        reading = read_drafts(self._drafts, self._kept, self._namespace)
-        which = message.get("which")
-        wanted = [draft for draft in self._drafts if which is None or draft.id == which]
-        if any(draft.id not in reading.blueprints for draft in wanted):
-            return Created(t="created", to=to, ask=ask, variables=[])
-        blueprints = [reading.blueprints[draft.id] for draft in wanted]
+        reading, which = self._read(), message.get("which")
+        wanted = [one for one in self._ids_typed() if which is None or one == which]
+        if not wanted or any(one not in reading.made for one in wanted):
+            return Created(t="created", to=to, ask=ask, variables=[], outdated=[])
+        plan = self._workshop.plan(reading, which)
         may_replace = message.get("replace")
         may_replace = may_replace if isinstance(may_replace, list) else []
-        replaced = [one for one in self._replaced(blueprints) if one["variable"] not in may_replace]
+        replaced = [one for one in self._workshop.replaced(plan) if one["variable"] not in may_replace]
         if replaced:
             return Asks(t="asks", to=to, ask=ask, replaced=replaced)
-        made = {blueprint.variable: blueprint.build() for blueprint in blueprints}
-        for name in made:
-            check_free(name, self._namespace)  # a cell that runs in another thread may have taken it
-        self._namespace.update(made)
+        made = self._workshop.make(plan)
         self._look_again()
-        return Created(t="created", to=to, ask=ask, variables=list(made))
-
-    def _replaced(self, blueprints: Sequence[Blueprint]) -> list[Replaced]:
-        held = [(one.variable, self._namespace.get(one.variable)) for one in blueprints]
-        return [
-            Replaced(
-                variable=variable,
-                name=agent.name,
-                class_name=type(agent).__name__,
-                talks=sum(1 for talk in agent.chat_messages.values() if talk),
-            )
-            for variable, agent in held
-            if is_agent(agent)
-        ]
+        return Created(t="created", to=to, ask=ask, variables=made, outdated=self._workshop.outdated())
 
     def _answer_load(self, message: Mapping[str, Any]) -> Loaded:
         to, ask = _sender(message)
@@ -266,6 +249,18 @@ class AgentBuilder:
         drafts = message.get("drafts")
         given = drafts if isinstance(drafts, list) else []
         self._drafts = [Draft.from_json(one) for one in given[:_MOST_DRAFTS]]
+        groups = message.get("groups")
+        given = groups if isinstance(groups, list) else []
+        self._groups = [GroupDraft.from_json(one) for one in given[:_MOST_DRAFTS]]
+
+    def _ids_typed(self) -> list[str]:
+        return [*(draft.id for draft in self._drafts), *(group.id for group in self._groups)]
+
+    def _read(self) -> Reading:
+        """What is typed, read."""
+        reading = read_drafts(self._drafts, self._kept, self._namespace)
+        read_groups(self._groups, reading, self._namespace)
+        return reading
 
     def _new_id(self) -> str:
         return f"kernel-{next(self._ids)}"
@@ -300,52 +295,6 @@ def _sender(message: Mapping[str, Any]) -> tuple[str, int]:
     """To which view an answer goes, and to which of its requests it is one."""
     ask = message.get("ask")
     return str(message.get("view", "")), ask if isinstance(ask, int) else 0
-
-
-def _running_shell() -> Any:
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
-
-
-def _after_each_cell(shell: Any, action: Callable[..., None]) -> None:
-    """Call a method after every cell, for as long as its object lives."""
-    method = WeakMethod(action)
-
-    def call(*_: Any) -> None:
-        found = method()
-        if found is None:
-            shell.events.unregister("post_run_cell", call)
-        else:
-            found()
-
-    shell.events.register("post_run_cell", call)
-
-
-def _make_widget(hear: Callable[[Any], None]) -> Any:
-    from jupyter_agents.widgets.live import answer_anywhere
-
-    widget = _widget_class()()
-    widget.on_msg(lambda _, content, buffers: hear(content))
-    answer_anywhere(widget.comm)
-    return widget
-
-
-@functools.cache
-def _widget_class() -> type[Any]:
-    import anywidget
-
-    from jupyter_agents.widgets.live import static_text
-
-    class AgentForm(anywidget.AnyWidget):
-        """The form on a page. It has no state of its own: what is typed must not be saved in the notebook."""
-
-        _esm = static_text("builder.js")
-        _css = static_text("agents.css")
-
-        def __repr__(self) -> str:
-            return "AgentForm()"
-
-    return AgentForm
 
 
 __all__ = ["AgentBuilder"]

@@ -232,3 +232,103 @@ def test_markup_is_text_when_names_and_descriptions_hold_it(show):
     assert page.evaluate("() => window.hit === undefined")
     assert page.locator("#place").locator("img, svg, script, b").count() == 0
     assert requests == []
+
+
+# -- Groups ------------------------------------------------------------------------------------------------------
+
+
+def group_form(page):
+    """A form with a group of four, two of whom are people, and who may speak after whom."""
+    page.get_by_label("Name", exact=True).fill("Planner")
+    page.get_by_role("button", name="Add an agent").click()
+    page.get_by_label("Name", exact=True).fill("Anna")
+    page.get_by_role("button", name="Add a group").click()
+    page.get_by_label("Name", exact=True).fill("Review board")
+    page.get_by_label("Critic", exact=True).check()
+    page.get_by_role("button", name="Add a person").click()
+    page.get_by_label("Name", exact=True).fill("Ben")
+    page.get_by_role("button", name="Review board").first.click()
+    page.get_by_label("In turns").check()
+    page.get_by_label("Only those that are ticked").check()
+    page.get_by_label("Critic may speak after Planner").uncheck()
+    expect(page.get_by_role("img", name="Who may speak after whom")).to_be_visible()
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 400), ("dark", 400), ("dark", 1200), ("high-contrast", 1600), ("light", 1200)])  # fmt: skip
+def test_group_form_is_accessible_and_fits_when_it_is_shown(theme, width, show):
+    page, _ = show(theme, width, critic=AssistantAgent("Critic"))
+    group_form(page)
+    expect(page.get_by_text("Seats of people: Anna, Ben.")).to_be_visible()
+    screenshot(page, f"group-{theme}-{width}")
+
+    found = violations(page)
+    page.get_by_label("Messages at most").fill("0")
+    expect(page.get_by_label("Messages at most")).to_have_attribute("aria-invalid", "true")
+    screenshot(page, f"group-{theme}-{width}-problem")
+
+    assert found == []
+    assert violations(page) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_group_is_made_when_only_the_keyboard_is_used(show):
+    page, namespace = show(critic=AssistantAgent("Critic"), tester=AssistantAgent("tester"))
+    expect(code(page)).to_contain_text("assistant = ")
+    page.get_by_role("button", name="Add a group").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+
+    press_until(page, "Critic, not picked", "() => document.activeElement.parentElement.textContent === 'Critic'")
+    page.keyboard.press("Space")
+    press_until(
+        page, "transitions", "() => document.activeElement.closest('fieldset')?.innerText.startsWith('Who may')"
+    )
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("Only those that are ticked")).to_be_checked()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")  # Critic after assistant, which was allowed
+    expect(code(page)).to_contain_text("{critic: [assistant]}")
+    press_until(page, "Create", "() => document.activeElement.textContent === 'Create team'")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("Created assistant, team_groupchat, team.")).to_be_visible()
+    assert namespace["team_groupchat"].transitions.edges == [("Critic", "assistant")]
+    assert namespace["team"].groupchat.agents == [namespace["assistant"], namespace["critic"]]
+
+
+def press_until(page, what, found):
+    """Press Tab until something has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(found):
+            return
+    raise AssertionError(f"Tab never came to {what}")
+
+
+def test_code_of_a_group_makes_the_same_when_it_runs_as_it_is_shown(show):
+    page, namespace = show(critic=AssistantAgent("Critic"))
+    group_form(page)
+    expect(code(page)).to_contain_text('board_groupchat, "Review board", llm_config=False')
+
+    ran = {"critic": namespace["critic"]}
+    exec(code(page).inner_text(), ran)
+    page.get_by_role("button", name="Create all").click()
+    expect(page.get_by_text("They are in the notebook now.")).to_be_visible()
+
+    groups = [one["review_board"].groupchat for one in (ran, namespace)]
+    assert groups[0].agent_names == groups[1].agent_names == ["Planner", "Anna", "Ben", "Critic"]
+    assert groups[0].transitions.edges == groups[1].transitions.edges
+    assert ("Planner", "Critic") not in groups[1].transitions.edges
+    assert len(groups[1].transitions.edges) == 15
+
+
+def test_markup_is_text_when_a_member_of_a_group_holds_it(show):
+    page, _ = show(evil=AssistantAgent("<svg onload='window.hit = 1'>"))
+    page.get_by_role("button", name="Add a group").click()
+    page.get_by_label("<svg onload='window.hit = 1'>", exact=True).check()
+    page.get_by_label("Nobody twice in a row").check()
+
+    expect(page.get_by_role("img", name="Who may speak after whom")).to_contain_text("<svg onload=")
+    assert page.evaluate("() => window.hit === undefined")

@@ -1,4 +1,5 @@
 import { BuilderView } from '../view/builder';
+import { BUILDER_PROTOCOL } from '../view/builderProtocol';
 import type {
   FromBuilder,
   IChecked,
@@ -31,6 +32,7 @@ const KINDS: IKindFacts[] = [
 ];
 const LOOKUP: IFunctionFacts = {
   name: 'lookup',
+  called: 'lookup',
   signature: '(city)',
   doc: '',
   untyped: ['city'],
@@ -60,7 +62,16 @@ class Page {
     this.view = new BuilderView(wire, { insertCell: (_, source) => void this.inserted.push(source) });
     document.body.replaceChildren(this.view.node);
     const place = { agents: [], functions: [LOOKUP], models: [], default_model: 'gpt-x' };
-    this.hear({ t: 'form', to: this.id, version: 1, kinds: KINDS, place, drafts: [WRITER], ...form });
+    this.hear({
+      t: 'form',
+      to: this.id,
+      version: BUILDER_PROTOCOL,
+      kinds: KINDS,
+      place,
+      drafts: [WRITER],
+      groups: [],
+      ...form
+    });
   }
 
   get id(): string {
@@ -82,7 +93,7 @@ class Page {
   check(answer: Partial<IChecked> = {}): void {
     this.typed();
     const ask = this.sent.filter(one => one.t === 'check').at(-1);
-    const empty = { problems: [], variables: {}, code: '', left_out: [] };
+    const empty = { problems: [], variables: {}, code: '', left_out: [], groups: {} };
     this.hear({ t: 'checked', to: this.id, ask: ask?.t === 'check' ? ask.ask : 0, ...empty, ...answer });
   }
 
@@ -313,4 +324,14 @@ test('an agent that is added has no name of one of the notebook', () => {
   page.press('Add an agent');
 
   expect(page.typed().map(one => one.name)).toEqual(['writer', 'user_2']);
+});
+
+test('a tool is chosen under the name by which a model calls it', () => {
+  const page = new Page();
+  const tool = { ...LOOKUP, name: 'weather', called: 'get_weather' };
+  page.hear({ t: 'place', place: { agents: [], functions: [tool], models: [], default_model: '' } });
+
+  page.pick('get_weather');
+
+  expect(page.typed()[0]?.tools).toEqual({ get_weather: 'weather' });
 });

@@ -1,5 +1,6 @@
 import { BuilderConnection } from '../view/builderConnection';
 import type { IBuilderListener, IBuilderWire } from '../view/builderConnection';
+import type { ITyped } from '../view/builderDrafts';
 import type { FromBuilder, IDraft, ToBuilder } from '../view/builderProtocol';
 
 const PLACE = { agents: [], functions: [], models: [], default_model: '' };
@@ -17,6 +18,10 @@ function draft(name: string): IDraft {
   };
   const choices = { system_message: null, model: null, human_input_mode: null, code: null };
   return { ...texts, ...choices, work_dir: '', timeout: '', max_replies: '', tools: {} };
+}
+
+function typed(name: string): ITyped {
+  return { drafts: [draft(name)], groups: [] };
 }
 
 /** A wire of which the test is the kernel. */
@@ -53,12 +58,20 @@ function connected(): { wire: Wire; connection: BuilderConnection; listener: jes
     busy: jest.fn()
   };
   connection.connect(listener);
-  wire.deliver({ t: 'form', to: connection.view, version: 1, kinds: [], place: PLACE, drafts: [] });
+  wire.deliver({
+    t: 'form',
+    to: connection.view,
+    version: 1,
+    kinds: [],
+    place: PLACE,
+    drafts: [],
+    groups: []
+  });
   return { wire, connection, listener };
 }
 
 function checked(connection: BuilderConnection, ask: number, to = connection.view): FromBuilder {
-  return { t: 'checked', to, ask, problems: [], variables: {}, code: `# ${ask}`, left_out: [] };
+  return { t: 'checked', to, ask, problems: [], variables: {}, code: `# ${ask}`, left_out: [], groups: {} };
 }
 
 beforeEach(() => jest.useFakeTimers());
@@ -82,7 +95,7 @@ test('the form is asked for again when no answer comes', () => {
 test('one check is sent when keys are pressed quickly', () => {
   const { wire, connection } = connected();
 
-  ['w', 'wr', 'wri'].forEach(name => connection.changed([draft(name)]));
+  ['w', 'wr', 'wri'].forEach(name => connection.changed(typed(name)));
   jest.advanceTimersByTime(200);
 
   expect(wire.of('check').map(one => one.drafts[0]?.name)).toEqual(['wri']);
@@ -90,11 +103,11 @@ test('one check is sent when keys are pressed quickly', () => {
 
 test('only what was typed last waits when the kernel is busy', () => {
   const { wire, connection, listener } = connected();
-  connection.changed([draft('a')]);
+  connection.changed(typed('a'));
   jest.advanceTimersByTime(200);
-  connection.changed([draft('b')]);
+  connection.changed(typed('b'));
   jest.advanceTimersByTime(200);
-  connection.changed([draft('c')]);
+  connection.changed(typed('c'));
   jest.advanceTimersByTime(1000);
 
   const before = wire.of('check').length;
@@ -107,7 +120,7 @@ test('only what was typed last waits when the kernel is busy', () => {
 
 test('it is said that the kernel is busy until it answers', () => {
   const { wire, connection, listener } = connected();
-  connection.changed([draft('a')]);
+  connection.changed(typed('a'));
 
   jest.advanceTimersByTime(1500);
   wire.deliver(checked(connection, wire.of('check')[0]?.ask ?? 0));
@@ -117,7 +130,7 @@ test('it is said that the kernel is busy until it answers', () => {
 
 test('a check is sent again when its answer is lost, and the late one counts for nothing', () => {
   const { wire, connection, listener } = connected();
-  connection.changed([draft('a')]);
+  connection.changed(typed('a'));
 
   jest.advanceTimersByTime(2500);
   const [first, second] = wire.of('check').map(one => one.ask);
@@ -148,7 +161,8 @@ test('what another view has typed is asked for when nothing is typed here', () =
     version: 1,
     kinds: [],
     place: PLACE,
-    drafts: [draft('theirs')]
+    drafts: [draft('theirs')],
+    groups: []
   });
 
   expect(wire.of('hello')).toHaveLength(2);
@@ -157,7 +171,7 @@ test('what another view has typed is asked for when nothing is typed here', () =
 
 test('what is typed here stays when another view has typed something else', () => {
   const { wire, connection, listener } = connected();
-  connection.changed([draft('mine')]);
+  connection.changed(typed('mine'));
 
   wire.deliver(checked(connection, 1, 'other'));
   wire.deliver({
@@ -166,7 +180,8 @@ test('what is typed here stays when another view has typed something else', () =
     version: 1,
     kinds: [],
     place: PLACE,
-    drafts: [draft('theirs')]
+    drafts: [draft('theirs')],
+    groups: []
   });
 
   expect(listener.formed).toHaveBeenCalledTimes(1);
@@ -174,7 +189,7 @@ test('what is typed here stays when another view has typed something else', () =
 
 test('nothing is heard or sent when the view is gone', () => {
   const { wire, connection, listener } = connected();
-  connection.changed([draft('a')]);
+  connection.changed(typed('a'));
 
   connection.dispose();
   jest.advanceTimersByTime(60_000);

@@ -1,10 +1,25 @@
-/** The agent builder: its agents, the form of one of them, and the code that makes them all. */
+/** The agent builder: its agents and groups, the form of one of them, and the code that makes them all. */
 
 import { BuilderConnection } from './builderConnection';
 import type { IBuilderListener, IBuilderWire } from './builderConnection';
-import { BuilderForm } from './builderForm';
 import { BuilderCode } from './builderCode';
+import {
+  areEqual,
+  blankDraft,
+  blankGroup,
+  freeName,
+  insertAfter,
+  withLoaded,
+  withMember,
+  without
+} from './builderDrafts';
+import type { ITyped } from './builderDrafts';
+import { BuilderForm } from './builderForm';
+import { GroupForm } from './builderGroup';
 import { AgentList } from './builderList';
+import { createdText, listedOf, picksFor } from './builderWords';
+import type { IListed } from './builderList';
+import type { IPick } from './builderPicks';
 import { BUILDER_PROTOCOL } from './builderProtocol';
 import type {
   IChecked,
@@ -12,6 +27,7 @@ import type {
   IDraft,
   IFindModels,
   IForm,
+  IGroupDraft,
   IKindFacts,
   ILoad,
   IPlace,
@@ -27,16 +43,18 @@ export class BuilderView implements IBuilderListener {
   private readonly _connection: BuilderConnection;
   private readonly _busy = h('span', { class: 'jp-agents-Builder-busy', role: 'status' });
   private readonly _body = h('div', { class: 'jp-agents-Builder-body' });
+  private readonly _shown = h('div'); // the form of what is picked
   private readonly _code: BuilderCode;
   private readonly _list: AgentList;
   private _form: BuilderForm | null = null;
+  private _groupForm: GroupForm | null = null;
   private _kinds: readonly IKindFacts[] = [];
-  private _drafts: readonly IDraft[] = [];
+  private _typed: ITyped = { drafts: [], groups: [] };
   private _current = '';
   private _checked: IChecked | null = null;
   private _count = 0;
   private _place: IPlace | null = null;
-  /** The variables of the agents that this form has made: to make those again surprises nobody. */
+  /** The variables of what this form has made: to make those again surprises nobody. */
   private readonly _made = new Set<string>();
 
   constructor(wire: IBuilderWire, host: IHost) {
@@ -46,6 +64,7 @@ export class BuilderView implements IBuilderListener {
     this._list = new AgentList({
       pick: id => this._pick(id),
       add: () => this._add(),
+      addGroup: () => this._addGroup(),
       duplicate: () => this._duplicate(),
       remove: () => this._remove(),
       load: variable => void this._load(variable)
@@ -85,25 +104,26 @@ export class BuilderView implements IBuilderListener {
       );
       return;
     }
-    const isNew = !this._form || !areEqual(form.drafts, this._drafts);
+    const typed = { drafts: form.drafts, groups: form.groups };
+    const isNew = !this._form || !areEqual(typed, this._typed);
     this._kinds = form.kinds;
-    this._drafts = form.drafts;
+    this._typed = typed;
     if (!this._form) {
       this._layOut();
     }
-    this._code.setNames(form.kinds);
     this.placed(form.place);
-    this._pick(this._draft ? this._current : (form.drafts[0]?.id ?? ''));
+    this._pick(this._picked ? this._current : (form.drafts[0]?.id ?? ''));
     if (isNew) {
-      this._connection.changed(this._drafts);
+      this._connection.changed(this._typed);
     }
   }
 
   placed(place: IPlace): void {
     this._place = place;
     this._form?.setPlace(place);
+    this._groupForm?.setPlace(place);
     this._list.setAgents(place.agents);
-    if (this._draft) {
+    if (this._picked) {
       this._say();
     }
   }
@@ -132,7 +152,15 @@ export class BuilderView implements IBuilderListener {
   // -- What is shown -------------------------------------------------------------------------------------------
 
   private get _draft(): IDraft | undefined {
-    return this._drafts.find(one => one.id === this._current);
+    return this._typed.drafts.find(one => one.id === this._current);
+  }
+
+  private get _group(): IGroupDraft | undefined {
+    return this._typed.groups.find(one => one.id === this._current);
+  }
+
+  private get _picked(): IDraft | IGroupDraft | undefined {
+    return this._draft ?? this._group;
   }
 
   private _layOut(): void {
@@ -140,7 +168,12 @@ export class BuilderView implements IBuilderListener {
       changed: values => this._change(values),
       findModels: () => this._findModels()
     });
-    const left = h('div', { class: 'jp-agents-Builder-main' }, this._list.node, this._form.node);
+    this._groupForm = new GroupForm({
+      changed: values => this._changeGroup(values),
+      addPerson: () => this._addPerson(),
+      findModels: () => this._findModels()
+    });
+    const left = h('div', { class: 'jp-agents-Builder-main' }, this._list.node, this._shown);
     this._body.replaceChildren(left, this._code.node);
   }
 
@@ -148,24 +181,42 @@ export class BuilderView implements IBuilderListener {
     return (answer?.problems ?? []).filter(one => one.draft === this._current && !one.is_note);
   }
 
-  /** Show the draft that is picked, and what the kernel has said of it. */
+  /** Show what is picked, and what the kernel has said of it. */
   private _say(): void {
-    const [draft, answer] = [this._draft, this._checked];
-    this._list.show(this._drafts, this._current, answer?.problems ?? []);
+    const [draft, group, answer] = [this._draft, this._group, this._checked];
+    const variable = answer?.variables[this._current] ?? '';
+    const problems = (answer?.problems ?? []).filter(one => one.draft === this._current);
+    const listed = this._listed();
+    this._list.show(listed, this._current, answer?.problems ?? []);
     if (draft) {
       this._form?.show(draft);
-      this._form?.showVariable(answer?.variables[draft.id] ?? '');
-      const variable = answer?.variables[draft.id] ?? '';
-      const problems = (answer?.problems ?? []).filter(one => one.draft === draft.id);
+      this._form?.showVariable(variable);
       this._form?.say([...problems, ...this._taken(draft, variable)]);
+    } else if (group) {
+      this._groupForm?.show(group, variable, this._picks(group));
+      this._groupForm?.say([...problems, ...this._taken(group, variable)], answer?.groups[group.id] ?? null);
     }
-    this._code.show(this._drafts, this._current, answer);
+    const form = group ? this._groupForm : this._form;
+    if (form && this._shown.firstChild !== form.node) {
+      this._shown.replaceChildren(form.node);
+    }
+    this._code.show(listed, this._current, answer);
+  }
+
+  private _listed(): IListed[] {
+    return listedOf(this._typed, this._kinds);
+  }
+
+  private _picks(group: IGroupDraft, typed = this._typed): IPick[] {
+    const variables = Object.values(this._checked?.variables ?? {});
+    const there = (this._place?.agents ?? []).filter(one => !variables.includes(one.variable));
+    return picksFor(group, listedOf(typed, this._kinds), there);
   }
 
   /** That an agent of the notebook has this variable already, before anybody asks for leave to replace it. */
-  private _taken(draft: IDraft, variable: string): readonly IProblem[] {
+  private _taken(draft: IDraft | IGroupDraft, variable: string): readonly IProblem[] {
     const { __ } = translations();
-    const isOwn = draft.basis !== '' || this._made.has(variable);
+    const isOwn = ('basis' in draft && draft.basis !== '') || this._made.has(variable);
     const agent = isOwn ? undefined : this._place?.agents.find(one => one.variable === variable);
     const text =
       agent && __('%1 holds an agent already (%2): it would be replaced.', variable, agent.class_name);
@@ -180,50 +231,80 @@ export class BuilderView implements IBuilderListener {
   // -- What a person does --------------------------------------------------------------------------------------
 
   private _change(values: Partial<IDraft>): void {
-    this._drafts = this._drafts.map(one => (one.id === this._current ? { ...one, ...values } : one));
-    this._code.say('', 'note');
-    this._code.forgetQuestion();
-    this._say();
-    this._connection.changed(this._drafts);
+    const drafts = this._typed.drafts.map(one => (one.id === this._current ? { ...one, ...values } : one));
+    this._setEdited({ ...this._typed, drafts });
   }
 
-  private _set(drafts: readonly IDraft[], current: string): void {
-    this._drafts = drafts;
+  private _changeGroup(values: Partial<IGroupDraft>): void {
+    const groups = this._typed.groups.map(one => (one.id === this._current ? { ...one, ...values } : one));
+    this._setEdited({ ...this._typed, groups });
+  }
+
+  private _setEdited(typed: ITyped): void {
+    this._code.say('', 'note');
+    this._set(typed, this._current);
+  }
+
+  private _set(typed: ITyped, current: string): void {
+    this._typed = typed;
     this._code.forgetQuestion();
     this._pick(current);
-    this._connection.changed(drafts);
+    this._connection.changed(typed);
   }
 
   private _add(): void {
-    const kind = this._drafts.some(one => one.kind === 'assistant') ? 'user_proxy' : 'assistant';
+    const kind = this._typed.drafts.some(one => one.kind === 'assistant') ? 'user_proxy' : 'assistant';
     const facts = this._kinds.find(one => one.id === kind) ?? this._kinds[0];
-    const draft = {
-      ...blankDraft(this._newId()),
-      kind: facts?.id ?? '',
-      name: this._free(kind === 'assistant' ? kind : 'user')
-    };
-    this._set([...this._drafts, draft], draft.id);
+    const name = this._free(kind === 'assistant' ? kind : 'user');
+    const draft = { ...blankDraft(this._newId()), kind: facts?.id ?? '', name };
+    this._set({ ...this._typed, drafts: [...this._typed.drafts, draft] }, draft.id);
+    this._form?.focus('name');
+  }
+
+  /** A group of all agents of this form: who does not belong there is taken out more easily than put in. */
+  private _addGroup(): void {
+    const members = this._typed.drafts.map(one => `draft:${one.id}`);
+    const group = { ...blankGroup(this._newId()), name: this._free('team'), members };
+    this._set({ ...this._typed, groups: [...this._typed.groups, group] }, group.id);
+    this._groupForm?.focus('name');
+  }
+
+  /** Somebody with a seat of their own in the group: asked at every message, and no code runs in their name. */
+  private _addPerson(): void {
+    const { __ } = translations();
+    const name = this._free('person');
+    const person = { ...blankDraft(this._newId()), kind: 'user_proxy', name, code: 'off' };
+    const typed = { ...this._typed, drafts: [...this._typed.drafts, person] };
+    const groups = typed.groups.map(one => {
+      const order = this._picks(one, typed).map(pick => pick.key);
+      return one.id === this._current ? withMember(one, `draft:${person.id}`, order) : one;
+    });
+    this._set({ ...typed, groups }, person.id);
+    announce(__('Added %1 to the group. Give this person a name.', name));
     this._form?.focus('name');
   }
 
   private _duplicate(): void {
-    const draft = this._draft;
+    const [draft, group] = [this._draft, this._group];
     if (draft) {
       const copy = { ...draft, id: this._newId(), name: this._free(draft.name), variable: '' };
-      const at = this._drafts.indexOf(draft) + 1;
-      this._set([...this._drafts.slice(0, at), copy, ...this._drafts.slice(at)], copy.id);
+      this._set({ ...this._typed, drafts: insertAfter(this._typed.drafts, draft, copy) }, copy.id);
       this._form?.focus('name');
+    } else if (group) {
+      const copy = { ...group, id: this._newId(), name: this._free(group.name), variable: '' };
+      this._set({ ...this._typed, groups: insertAfter(this._typed.groups, group, copy) }, copy.id);
+      this._groupForm?.focus('name');
     }
   }
 
   private _remove(): void {
     const { __ } = translations();
-    const at = this._drafts.findIndex(one => one.id === this._current);
-    const name = this._drafts[at]?.name ?? '';
-    const rest = this._drafts.filter(one => one.id !== this._current);
-    if (rest.length) {
-      this._set(rest, rest[Math.min(at, rest.length - 1)]?.id ?? '');
-      announce(__('Removed %1 from this form.', name));
+    const listed = this._listed();
+    const at = listed.findIndex(one => one.id === this._current);
+    const [removed, rest] = [listed[at], listed.filter(one => one.id !== this._current)];
+    if (removed && rest.some(one => !one.isGroup)) {
+      this._set(without(this._typed, removed.id), rest[Math.min(at, rest.length - 1)]?.id ?? '');
+      announce(__('Removed %1 from this form.', removed.name));
       this._list.focus();
     }
   }
@@ -235,16 +316,9 @@ export class BuilderView implements IBuilderListener {
       this._code.say(answer.t === 'loaded' || answer.t === 'failed' ? answer.why : '', 'error');
       return;
     }
-    const untouched = this._drafts.filter(one => one.variable !== variable && !this._isUntouched(one));
-    this._set([...untouched, answer.draft], answer.draft.id);
+    this._set(withLoaded(this._typed, answer.draft, variable), answer.draft.id);
     announce(__('Loaded %1.', variable));
     this._form?.focus('name');
-  }
-
-  /** Whether it is the agent that the form begins with: loading another one takes its place. */
-  private _isUntouched(draft: IDraft): boolean {
-    const begun = { ...blankDraft(draft.id), kind: 'assistant', name: 'assistant' };
-    return this._drafts.length === 1 && areEqual([draft], [begun]);
   }
 
   private async _findModels(): Promise<string> {
@@ -265,10 +339,10 @@ export class BuilderView implements IBuilderListener {
   }
 
   private async _create(which: string | null, replace: readonly string[]): Promise<void> {
-    const { __, _n } = translations();
-    const drafts = this._drafts;
-    const answer = await this._connection.ask<ICreate>({ t: 'create', drafts, which, replace });
-    if (answer.t === 'asks' && drafts !== this._drafts) {
+    const { __ } = translations();
+    const typed = this._typed;
+    const answer = await this._connection.ask<ICreate>({ t: 'create', ...typed, which, replace });
+    if (answer.t === 'asks' && typed !== this._typed) {
       return; // it asks about what is typed no more
     }
     if (answer.t === 'asks') {
@@ -279,22 +353,14 @@ export class BuilderView implements IBuilderListener {
     } else if (answer.t === 'failed') {
       this._code.say(answer.why, 'error');
     } else if (answer.t === 'created' && answer.variables.length) {
-      const names = answer.variables.join(', ');
       answer.variables.forEach(variable => this._made.add(variable));
-      this._code.say(
-        _n(
-          'Created %2. It is in the notebook now.',
-          'Created %2. They are in the notebook now.',
-          answer.variables.length,
-          names
-        ),
-        'done'
-      );
-      this._connection.changed(this._drafts);
+      this._code.say(createdText(answer), 'done');
+      this._connection.changed(this._typed);
     } else {
       this._code.say(__('Nothing was created: there is something to correct in the form.'), 'error');
-      this._form?.focus(this._errors(this._checked)[0]?.field ?? 'name');
-      this._connection.changed(this._drafts);
+      const form = this._group ? this._groupForm : this._form;
+      form?.focus(this._errors(this._checked)[0]?.field ?? 'name');
+      this._connection.changed(this._typed);
     }
   }
 
@@ -303,37 +369,10 @@ export class BuilderView implements IBuilderListener {
     return `${this._connection.view}-${this._count}`;
   }
 
-  /** A name that no other agent of this form has. */
+  /** A name that nothing else of this form or of the notebook has. */
   private _free(name: string): string {
-    const taken = new Set(this._drafts.map(one => one.name));
+    const taken = new Set(this._listed().map(one => one.name));
     this._place?.agents.forEach(one => taken.add(one.name).add(one.variable));
-    let [found, n] = [name, 2];
-    for (; taken.has(found); n += 1) {
-      found = `${name.replace(/_\d+$/, '')}_${n}`;
-    }
-    return found;
+    return freeName(name, taken);
   }
-}
-
-function blankDraft(id: string): IDraft {
-  const texts = {
-    basis: '',
-    kind: '',
-    name: '',
-    variable: '',
-    description: '',
-    model_name: '',
-    kept_model: ''
-  };
-  const choices = { system_message: null, model: null, human_input_mode: null, code: null };
-  return { id, ...texts, ...choices, work_dir: '', timeout: '', max_replies: '', tools: {} };
-}
-
-/** Whether drafts say the same, whatever the order of their fields. */
-function areEqual(some: readonly IDraft[], others: readonly IDraft[]): boolean {
-  return JSON.stringify(some.map(sorted)) === JSON.stringify(others.map(sorted));
-}
-
-function sorted(draft: IDraft): [string, unknown][] {
-  return Object.entries(draft).sort(([one], [other]) => (one < other ? -1 : 1));
 }

@@ -1,7 +1,7 @@
-/** The code that makes the agents of a builder, and what can be done with it: create, copy, insert as a cell. */
+/** The code that makes the agents and groups of a builder, and what can be done with it: create, copy, insert as a cell. */
 
-import { kindName } from './builderForm';
-import type { IChecked, IDraft, IKindFacts, IReplaced } from './builderProtocol';
+import type { IListed } from './builderList';
+import type { IChecked, IReplaced } from './builderProtocol';
 import { announce, copyButton } from './copying';
 import { button, h } from './dom';
 import { highlighted } from './highlight';
@@ -19,7 +19,6 @@ export class BuilderCode {
   private readonly _all: HTMLButtonElement;
   private readonly _said = h('p', { class: 'jp-agents-Builder-said', role: 'status' });
   private readonly _question = h('div');
-  private _kinds: readonly IKindFacts[] = [];
   private _code = '';
   private _current = '';
 
@@ -47,19 +46,15 @@ export class BuilderCode {
     );
   }
 
-  setNames(kinds: readonly IKindFacts[]): void {
-    this._kinds = kinds;
-  }
-
-  show(drafts: readonly IDraft[], current: string, answer: IChecked | null): void {
+  show(listed: readonly IListed[], current: string, answer: IChecked | null): void {
     const { __, _n } = translations();
-    const draft = drafts.find(one => one.id === current);
-    const left = drafts
+    const picked = listed.find(one => one.id === current);
+    const left = listed
       .filter(one => answer?.left_out.includes(one.id))
-      .map(one => one.name.trim() || this._kind(one));
+      .map(one => one.name.trim() || one.kind);
     this._current = current;
-    this._one.textContent = __('Create %1', answer?.variables[current] || draft?.name.trim() || '…');
-    this._all.hidden = drafts.length < 2;
+    this._one.textContent = __('Create %1', answer?.variables[current] || picked?.name.trim() || '…');
+    this._all.hidden = listed.length < 2;
     this._left.textContent = left.length
       ? _n(
           'Not in it, because there is something to correct: %2',
@@ -114,11 +109,6 @@ export class BuilderCode {
     this._create(which);
   }
 
-  private _kind(draft: IDraft): string {
-    const facts = this._kinds.find(one => one.id === draft.kind);
-    return facts ? kindName(facts) : draft.kind;
-  }
-
   private _sharing(): HTMLElement[] {
     const { __ } = translations();
     const copy = copyButton(__('Copy the code'), () => this._code);
@@ -144,6 +134,9 @@ export class BuilderCode {
 
 function replacedText(one: IReplaced): string {
   const { __, _n } = translations();
+  if (!one.name) {
+    return __('%1 holds a group already. Replace it?', one.variable);
+  }
   const what = __('%1 holds an agent already (%2, %3).', one.variable, one.name, one.class_name);
   const memory = _n(
     'It remembers a talk with %1 agent, which the new one will not.',

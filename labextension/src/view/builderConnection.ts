@@ -1,7 +1,8 @@
 /** The page's end of an agent builder: numbered requests, one check at a time, and whether the kernel answers. */
 
+import type { ITyped } from './builderDrafts';
 import { BUILDER_PROTOCOL } from './builderProtocol';
-import type { FromBuilder, IChecked, IDraft, IForm, IPlace, ToBuilder } from './builderProtocol';
+import type { FromBuilder, IChecked, IForm, IPlace, ToBuilder } from './builderProtocol';
 
 /** What carries messages: a widget's model, or a test. */
 export interface IBuilderWire {
@@ -35,8 +36,8 @@ export class BuilderConnection {
   private readonly _open = new Map<number, (answer: Answer) => void>();
   private _listener: IBuilderListener | null = null;
   private _ask = 0;
-  private _drafts: readonly IDraft[] | null = null; // typed, and not sent yet
-  private _sent: readonly IDraft[] = [];
+  private _typed: ITyped | null = null; // and not sent yet
+  private _sent: ITyped = { drafts: [], groups: [] };
   private _checking = 0; // the number of the check that is under way
   private _isFormed = false;
   private _isBusy = false;
@@ -55,10 +56,10 @@ export class BuilderConnection {
   }
 
   /** What is typed has changed: have it checked, after a pause in typing. */
-  changed(drafts: readonly IDraft[]): void {
-    this._drafts = drafts;
+  changed(typed: ITyped): void {
+    this._typed = typed;
     window.clearTimeout(this._pause);
-    const size = drafts.reduce((sum, draft) => sum + (draft.system_message?.length ?? 0), 0);
+    const size = typed.drafts.reduce((sum, draft) => sum + (draft.system_message?.length ?? 0), 0);
     const pause = Math.min(LONGEST_PAUSE, PAUSE + size * PAUSE_PER_CHARACTER);
     this._pause = window.setTimeout(() => this._check(), pause);
   }
@@ -96,18 +97,18 @@ export class BuilderConnection {
 
   /** One check at a time: while the kernel is busy, only what is typed last waits for it. */
   private _check(): void {
-    if (this._checking === 0 && this._drafts) {
-      this._sent = this._drafts;
-      this._drafts = null;
+    if (this._checking === 0 && this._typed) {
+      this._sent = this._typed;
+      this._typed = null;
       this._sendCheck(0);
     }
   }
 
   private _sendCheck(tries: number): void {
-    const drafts = (this._sent = this._drafts ?? this._sent);
-    this._drafts = null;
+    const { drafts, groups } = (this._sent = this._typed ?? this._sent);
+    this._typed = null;
     this._checking = this._next();
-    this._wire.send({ t: 'check', view: this.view, ask: this._checking, drafts });
+    this._wire.send({ t: 'check', view: this.view, ask: this._checking, drafts, groups });
     this._watch();
     window.clearTimeout(this._again);
     this._again = window.setTimeout(() => this._sendCheck(tries + 1), pauseBefore(tries));
@@ -137,7 +138,7 @@ export class BuilderConnection {
   }
 
   private _isIdle(): boolean {
-    return this._isFormed && !this._drafts && this._checking === 0;
+    return this._isFormed && !this._typed && this._checking === 0;
   }
 
   private _answered(answer: Answer): void {

@@ -2,10 +2,10 @@
 
 import { ChoiceInput, TextInput, problemNode, section } from './builderFields';
 import type { IChoice, IField } from './builderFields';
+import { ModelPart } from './builderModel';
 import type { IDraft, IKindFacts, IPlace, IProblem } from './builderProtocol';
 import { ToolsInput } from './builderTools';
 import { button, h } from './dom';
-import { freshId } from './ids';
 import { translations } from './strings';
 
 export interface IFormWires {
@@ -19,8 +19,6 @@ type MoreNames = 'human_input_mode' | 'max_replies' | 'code' | 'work_dir' | 'tim
 
 export class BuilderForm {
   readonly node: HTMLElement;
-  private readonly _list = freshId('models');
-  private readonly _names = h('datalist', { id: this._list });
   private readonly _whole = h('div', { class: 'jp-agents-Builder-problems' });
   private readonly _usual = h(
     'span',
@@ -28,14 +26,12 @@ export class BuilderForm {
     translations().__('The default of the role')
   );
   private readonly _restore: HTMLButtonElement;
-  private readonly _named: HTMLElement;
   private readonly _limits: HTMLElement;
   private readonly _fields: Readonly<Record<FieldName | MoreNames, IField>>;
-  private readonly _model: ChoiceInput;
+  private readonly _model: ModelPart;
   private readonly _code: ChoiceInput;
   private readonly _tools: ToolsInput;
   private _place: IPlace | null = null;
-  private _draft: IDraft | null = null;
 
   constructor(
     private readonly _kinds: readonly IKindFacts[],
@@ -45,7 +41,11 @@ export class BuilderForm {
     const set = (name: keyof IDraft) => (value: string) => _wires.changed({ [name]: value });
     this._restore = button(__('Restore the default'), () => this._restoreMessage(), 'jp-agents-quiet');
     this._tools = new ToolsInput(tools => _wires.changed({ tools }));
-    this._model = new ChoiceInput(__('What answers for it'), [], set('model'));
+    this._model = new ModelPart(__('What answers for it'), {
+      model: set('model'),
+      name: set('model_name'),
+      findModels: () => this._wires.findModels()
+    });
     this._code = new ChoiceInput(__('Code that others write'), [], set('code'));
     this._fields = {
       kind: new ChoiceInput(__('Role'), _kinds.map(kindChoice), set('kind')),
@@ -72,13 +72,8 @@ export class BuilderForm {
         beside: h('span', {}, this._usual, this._restore),
         changed: set('system_message')
       }),
-      model: this._model,
-      model_name: new TextInput({
-        label: __('Name of the model'),
-        isCode: true,
-        list: this._list,
-        changed: set('model_name')
-      }),
+      model: this._model.choice,
+      model_name: this._model.name,
       human_input_mode: new ChoiceInput(__('When a person is asked'), modeChoices(), set('human_input_mode')),
       max_replies: new TextInput({
         label: __('Automatic replies in a row'),
@@ -101,7 +96,6 @@ export class BuilderForm {
       }),
       tools: this._tools
     };
-    this._named = this._namedPart();
     this._limits = h(
       'div',
       { class: 'jp-agents-Builder-row' },
@@ -113,10 +107,8 @@ export class BuilderForm {
 
   /** Show a draft; `variable` is the one it will have. */
   show(draft: IDraft): void {
-    this._draft = draft;
     const kind = this._kindOf(draft);
     const message = draft.system_message ?? kind.system_message;
-    this._offerModels();
     this._code.offer(codeChoices(draft.code === 'deny'));
     const values: Record<FieldName | MoreNames, string> = {
       kind: draft.kind,
@@ -124,8 +116,8 @@ export class BuilderForm {
       variable: draft.variable,
       description: draft.description,
       system_message: message,
-      model: draft.model ?? kind.model,
-      model_name: draft.model_name,
+      model: '',
+      model_name: '',
       human_input_mode: draft.human_input_mode ?? kind.human_input_mode,
       max_replies: draft.max_replies,
       code: draft.code ?? kind.code,
@@ -135,10 +127,10 @@ export class BuilderForm {
     };
     this._tools.showTools(draft.tools);
     (Object.keys(values) as (keyof typeof values)[]).forEach(name => this._fields[name].show(values[name]));
+    this._model.show(draft.model ?? kind.model, draft.model_name, draft.kept_model);
     this._placeholder('max_replies', String(kind.max_replies));
     this._restore.hidden = message === kind.system_message;
     this._usual.hidden = !this._restore.hidden;
-    this._named.hidden = values.model !== 'named';
     this._limits.hidden = values.code === 'off';
   }
 
@@ -150,13 +142,10 @@ export class BuilderForm {
   setPlace(place: IPlace): void {
     const isOther = JSON.stringify(place.functions) !== JSON.stringify(this._place?.functions);
     this._place = place;
-    this._names.replaceChildren(
-      ...place.models.map(one => h('option', { value: one.name }, modelSource(one.source)))
-    );
     if (isOther) {
       this._tools.offer(place.functions);
     }
-    this._offerModels();
+    this._model.setPlace(place);
   }
 
   /** Say what is wrong with this agent, each at its field. */
@@ -197,32 +186,11 @@ export class BuilderForm {
         fields.description.node
       ),
       section(__('Instructions'), fields.system_message.node),
-      section(__('Model'), fields.model.node, this._named),
+      section(__('Model'), fields.model.node, this._model.named),
       section(__('People'), fields.human_input_mode.node, fields.max_replies.node),
       section(__('Running code'), fields.code.node, this._limits),
       section(__('Tools'), fields.tools.node)
     );
-  }
-
-  private _namedPart(): HTMLElement {
-    const { __ } = translations();
-    const said = h('span', { class: 'jp-agents-Builder-hint', role: 'status' });
-    const look = button(__('Look for models on this computer'), () => void find());
-    const find = async (): Promise<void> => {
-      said.textContent = __('Looking…');
-      said.textContent = await this._wires.findModels();
-    };
-    const row = h('div', { class: 'jp-agents-Builder-looking' }, look, said);
-    return h('div', { class: 'jp-agents-Builder-named' }, this._fields.model_name.node, this._names, row);
-  }
-
-  private _offerModels(): void {
-    const choices = modelChoices(this._place?.default_model ?? '', this._draft);
-    const key = JSON.stringify(choices);
-    if (this._model.node.dataset['offered'] !== key) {
-      this._model.node.dataset['offered'] = key;
-      this._model.offer(choices);
-    }
   }
 
   private _restoreMessage(): void {
@@ -273,27 +241,4 @@ function codeChoices(withDeny: boolean): IChoice[] {
     { value: 'auto', label: __('Runs without asking'), hint: __('In this kernel, with all your rights.') }
   ];
   return withDeny ? [...usual, { value: 'deny', label: __('Is refused, with the reason') }] : usual;
-}
-
-function modelChoices(usual: string, draft: IDraft | null): IChoice[] {
-  const { __ } = translations();
-  const hint = usual ? __('Now: %1', usual) : __('None is configured: one on this computer is looked for.');
-  const choices = [
-    { value: 'default', label: __('The model of the notebook'), hint },
-    { value: 'named', label: __('A model by its name') },
-    { value: 'none', label: __('No model') }
-  ];
-  const kept = draft?.kept_model;
-  return kept ? [...choices, { value: 'kept', label: __('The model it has'), hint: kept }] : choices;
-}
-
-function modelSource(source: string): string {
-  const { __ } = translations();
-  const words: Record<string, string> = {
-    configured: __('configured in this notebook'),
-    environment: __('from the environment'),
-    agent: __('used by an agent here'),
-    local: __('on this computer')
-  };
-  return words[source] ?? '';
 }

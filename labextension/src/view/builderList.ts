@@ -1,13 +1,23 @@
-/** The agents of one builder: pick one, add, duplicate, remove, or load one from the notebook. */
+/** The agents and groups of one builder: pick one, add, duplicate, remove, or load an agent from the notebook. */
 
-import type { IAgentFacts, IDraft, IProblem } from './builderProtocol';
+import type { IAgentFacts, IProblem } from './builderProtocol';
 import { button, h } from './dom';
 import { freshId } from './ids';
 import { translations } from './strings';
 
+/** An agent or a group in the list. */
+export interface IListed {
+  readonly id: string;
+  readonly name: string;
+  /** What it is, in words. */
+  readonly kind: string;
+  readonly isGroup: boolean;
+}
+
 export interface IListWires {
   pick(id: string): void;
   add(): void;
+  addGroup(): void;
   duplicate(): void;
   remove(): void;
   load(variable: string): void;
@@ -37,24 +47,26 @@ export class AgentList {
       'div',
       { class: 'jp-agents-Builder-actions' },
       button(__('Add an agent'), () => _wires.add()),
+      button(__('Add a group'), () => _wires.addGroup()),
       button(__('Duplicate'), () => _wires.duplicate()),
       this._remove
     );
     this.node = h(
       'nav',
-      { class: 'jp-agents-Builder-list', 'aria-label': __('Agents of this form') },
+      { class: 'jp-agents-Builder-list', 'aria-label': __('Agents and groups of this form') },
       this._list,
       actions,
       this._loading
     );
   }
 
-  show(drafts: readonly IDraft[], current: string, problems: readonly IProblem[]): void {
-    const rows = drafts.map(draft => this._row(draft, draft.id === current, problems));
+  show(listed: readonly IListed[], current: string, problems: readonly IProblem[]): void {
+    const rows = listed.map(one => this._row(one, one.id === current, problems));
     if (rows.length !== this._list.children.length || rows.some((row, n) => row !== this._list.children[n])) {
       this._list.replaceChildren(...rows);
     }
-    this._remove.disabled = drafts.length < 2;
+    const picked = listed.find(one => one.id === current);
+    this._remove.disabled = !picked?.isGroup && listed.filter(one => !one.isGroup).length < 2;
   }
 
   setAgents(agents: readonly IAgentFacts[]): void {
@@ -82,17 +94,18 @@ export class AgentList {
     }
   }
 
-  private _row(draft: IDraft, isCurrent: boolean, problems: readonly IProblem[]): HTMLElement {
+  private _row(listed: IListed, isCurrent: boolean, problems: readonly IProblem[]): HTMLElement {
     const { __, _n } = translations();
-    const row = this._rows.get(draft.id) ?? this._newRow(draft.id);
-    const errors = problems.filter(one => one.draft === draft.id && !one.is_note).length;
-    const name = h('span', { class: 'jp-agents-Builder-agent-name' }, draft.name.trim() || __('(no name)'));
+    const row = this._rows.get(listed.id) ?? this._newRow(listed.id);
+    const errors = problems.filter(one => one.draft === listed.id && !one.is_note).length;
+    const name = h('span', { class: 'jp-agents-Builder-agent-name' }, listed.name.trim() || __('(no name)'));
     const state = h(
       'span',
       { class: 'jp-agents-Builder-agent-state' },
       _n('%1 to correct', '%1 to correct', errors)
     );
-    row.button.replaceChildren(name, ...(errors ? [state] : []));
+    const kind = h('span', { class: 'jp-agents-Builder-agent-kind' }, listed.kind);
+    row.button.replaceChildren(name, ...(listed.isGroup ? [kind] : []), ...(errors ? [state] : []));
     row.button.setAttribute('aria-current', String(isCurrent));
     return row.node;
   }

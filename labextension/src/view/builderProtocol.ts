@@ -4,7 +4,7 @@
  * code and objects come from the kernel.
  */
 
-export const BUILDER_PROTOCOL = 1;
+export const BUILDER_PROTOCOL = 2;
 
 /** An agent as it is typed. `null` (and `''` in a field that takes a number) leaves it to the kind of agent. */
 export interface IDraft {
@@ -29,6 +29,28 @@ export interface IDraft {
   readonly max_replies: string;
   /** Expressions of functions, by the name under which a model calls them. */
   readonly tools: Readonly<Record<string, string>>;
+}
+
+/**
+ * A group as it is typed, and its manager, whose name and variable these are. A member is `draft:ID`, an agent or group of
+ * this form, or `variable:NAME`, an agent of the namespace.
+ */
+export interface IGroupDraft {
+  readonly id: string;
+  readonly name: string;
+  readonly variable: string;
+  readonly members: readonly string[];
+  /** `auto`, `round_robin`, `random` or `manual`. */
+  readonly method: string;
+  readonly max_round: string;
+  readonly admin: string;
+  /** Anybody after anybody (`''`), `no_repeat`, or what `graph` says: `allowed` or `disallowed`. */
+  readonly transitions: string;
+  readonly graph: Readonly<Record<string, readonly string[]>>;
+  readonly introductions: boolean;
+  /** `default`, `none` or `named`. */
+  readonly model: string | null;
+  readonly model_name: string;
 }
 
 /** Something to say about a field of a draft (`''`: the whole of it). A note does not keep it from being created. */
@@ -58,9 +80,10 @@ export interface IAgentFacts {
   readonly why: string;
 }
 
-/** A function of the namespace. `untyped` are its parameters without a type hint. */
+/** A function or tool of the namespace, and how a model calls it. `untyped` are its parameters without a type hint. */
 export interface IFunctionFacts {
   readonly name: string;
+  readonly called: string;
   readonly signature: string;
   readonly doc: string;
   readonly untyped: readonly string[];
@@ -81,7 +104,15 @@ export interface IPlace {
   readonly default_model: string;
 }
 
-/** An agent that would be replaced. `talks` is with how many others it remembers a talk. */
+/** A group that is valid: who is in it, who may speak after whom (pairs of names), and whom it asks in their seats. */
+export interface IGroupFacts {
+  readonly names: readonly string[];
+  readonly edges: readonly (readonly string[])[];
+  readonly words: string;
+  readonly seats: readonly string[];
+}
+
+/** An agent that would be replaced, or a group, which has no name. `talks` is with how many others it remembers a talk. */
 export interface IReplaced {
   readonly variable: string;
   readonly name: string;
@@ -97,6 +128,7 @@ export interface IForm {
   readonly kinds: readonly IKindFacts[];
   readonly place: IPlace;
   readonly drafts: readonly IDraft[];
+  readonly groups: readonly IGroupDraft[];
 }
 
 /** The namespace holds something else, for everybody. */
@@ -114,6 +146,7 @@ export interface IChecked {
   readonly variables: Readonly<Record<string, string>>;
   readonly code: string;
   readonly left_out: readonly string[];
+  readonly groups: Readonly<Record<string, IGroupFacts>>;
 }
 
 /** The answer to `create` where an agent would be replaced. */
@@ -124,12 +157,16 @@ export interface IAsks {
   readonly replaced: readonly IReplaced[];
 }
 
-/** The answer to `create`: the variables that hold new agents; none where there are problems. */
+/**
+ * The answer to `create`: the variables that hold what is new; none where there are problems. `outdated` are those of
+ * groups in which agents are that have been replaced.
+ */
 export interface ICreated {
   readonly t: 'created';
   readonly to: string;
   readonly ask: number;
   readonly variables: readonly string[];
+  readonly outdated: readonly string[];
 }
 
 /** The answer to `load`: a draft, or why there is none. */
@@ -179,14 +216,16 @@ export interface ICheck {
   readonly view: string;
   readonly ask: number;
   readonly drafts: readonly IDraft[];
+  readonly groups: readonly IGroupDraft[];
 }
 
-/** Make the agent of one draft (`which`), or of all. `replace` are the variables of agents that may be replaced. */
+/** Make the agent or group of one draft (`which`), or all. `replace` are the variables of what may be replaced. */
 export interface ICreate {
   readonly t: 'create';
   readonly view: string;
   readonly ask: number;
   readonly drafts: readonly IDraft[];
+  readonly groups: readonly IGroupDraft[];
   readonly which: string | null;
   readonly replace: readonly string[];
 }

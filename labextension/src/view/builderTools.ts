@@ -73,7 +73,7 @@ export class ToolsInput implements IField {
     const lost = Object.entries(this._tools).filter(([name, what]) => !this._isOffered(name, what));
     const rows = [
       ...lost.map(([name, what]) => this._row(name, what, null)),
-      ...this._functions.filter(one => this._isFound(one)).map(one => this._row(one.name, one.name, one))
+      ...this._functions.filter(one => this._isFound(one)).map(one => this._row(one.called, one.name, one))
     ];
     const empty = h(
       'li',
@@ -89,12 +89,16 @@ export class ToolsInput implements IField {
   }
 
   private _isOffered(name: string, what: string): boolean {
-    return name === what && this._functions.some(one => one.name === name);
+    return this._functions.some(one => one.called === name && one.name === what);
   }
 
   private _isFound(one: IFunctionFacts): boolean {
     const wanted = this._filter.value.trim().toLowerCase();
-    return !wanted || one.name in this._tools || `${one.name} ${one.doc}`.toLowerCase().includes(wanted);
+    return (
+      !wanted ||
+      one.called in this._tools ||
+      `${one.name} ${one.called} ${one.doc}`.toLowerCase().includes(wanted)
+    );
   }
 
   private _row(name: string, what: string, facts: IFunctionFacts | null): HTMLElement {

@@ -208,7 +208,7 @@ export function titleOf(question: IQuestion): string {
   if (classic === undefined && question.text.trim() !== '') {
     return question.text.trim();
   }
-  return translations().__('Your reply to %1', visible(classic ?? question.sender));
+  return translations().__('Your reply to %1', visible(question.sender || (classic ?? '')));
 }
 
 /** For whom the person answers: several seats may ask at once. */
