@@ -18,7 +18,9 @@ from typing import Any, Literal
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, sync_playwright
+
+from tests.browser.chats import PREPARE
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"
@@ -156,6 +158,8 @@ class Notebook:
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", THEMES[name]
         )
         self.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=THEMES[name])
+        # JupyterLab takes its splash away once for each change, and fails where another change has done so before.
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the page for a person to look at."""
@@ -280,13 +284,18 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def _new_page(browser: Browser) -> Page:
     context = browser.new_context(
         viewport={"width": 1200, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
     )
-    yield context.new_page()
-    context.close()
+    return context.new_page()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = _new_page(browser)
+    yield page
+    page.context.close()
 
 
 @pytest.fixture
@@ -321,15 +330,20 @@ def open_notebook(lab: Lab, page: Page, request: pytest.FixtureRequest) -> Calla
             shutil.copy(file, path)
         else:
             write_notebook(path, *cells, kernel=kernel)
-        place = f"lab/tree/{path.name}" if app == "lab" else f"notebooks/{path.name}"
-        page.goto(f"{lab.url}/{place}?token={lab.token}{'&reset' if app == 'lab' else ''}")
-        notebook = Notebook(page, path, app, lab)
-        notebook.wait_ready()
-        notebook.wait_idle()
-        notebook.use_theme("light")  # a test before may have left another one
-        return notebook
+        return _show(lab, page, path, app)
 
     return open_notebook
+
+
+def _show(lab: Lab, page: Page, path: Path, app: App) -> Notebook:
+    """A notebook on a page, when its kernel is ready."""
+    place = f"lab/tree/{path.name}" if app == "lab" else f"notebooks/{path.name}"
+    page.goto(f"{lab.url}/{place}?token={lab.token}{'&reset' if app == 'lab' else ''}")
+    notebook = Notebook(page, path, app, lab)
+    notebook.wait_ready()
+    notebook.wait_idle()
+    notebook.use_theme("light")  # a test before may have left another one
+    return notebook
 
 
 def write_notebook(path: Path, *cells: str | nbformat.NotebookNode, kernel: str = "python3") -> None:
@@ -337,3 +351,61 @@ def write_notebook(path: Path, *cells: str | nbformat.NotebookNode, kernel: str 
     made = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
     spec = {"name": kernel, "display_name": kernel, "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=made, metadata={"kernelspec": spec}), path)
+
+
+# -- One notebook for the tests of a module --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pages(lab: Lab, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[[App, str], Notebook]]:
+    """A notebook of a kind (JupyterLab or Notebook 7, a kernel), which is opened when it is first asked for."""
+    opened: dict[tuple[str, str], Notebook] = {}
+    module = request.node.name.rpartition("/")[2].removesuffix(".py")
+
+    def find(app: App, kernel: str) -> Notebook:
+        if (app, kernel) not in opened:
+            path = lab.folder / f"{module}-{app}-{kernel}.ipynb"
+            write_notebook(path, PREPARE, kernel=kernel)
+            opened[app, kernel] = _show(lab, _new_page(browser), path, app)
+            opened[app, kernel].run_cell(0)
+        return opened[app, kernel]
+
+    yield find
+    for notebook in opened.values():
+        notebook.page.context.close()
+
+
+@pytest.fixture
+def notebook(pages: Callable[[App, str], Notebook], request: pytest.FixtureRequest) -> Iterator[Notebook]:
+    """A notebook in which the preparations have been made, and nothing else: the module's, cleared after every test."""
+    notebook = pages(*getattr(request, "param", ("lab", "python3")))
+    faults: list[str] = []
+
+    def hear(error: Error) -> None:
+        faults.append(error.stack or str(error))
+
+    notebook.page.on("pageerror", hear)
+    yield notebook
+    notebook.page.remove_listener("pageerror", hear)
+    _clear(notebook, request.node.name)
+    assert faults == []
+
+
+def _clear(notebook: Notebook, name: str) -> None:
+    """Take the cells away. What a test that failed has left under way must not fail the next one."""
+    if notebook.page.evaluate(_IS_LEFT):
+        notebook.screenshot(f"left-{name}".replace("/", "-"))
+        notebook.restart_kernel()
+        notebook.run_cell(0)
+    notebook.page.evaluate(_CLEAR)
+
+
+_IS_LEFT = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const shown = [...panel.node.querySelectorAll('.jp-agents-mod-stop, .jp-agents-Prompt:not(.jp-agents-mod-closed)')];
+    return panel.sessionContext.session?.kernel?.status !== 'idle' || shown.some(one => one.offsetParent !== null);
+}"""
+_CLEAR = """() => {
+    const {sharedModel} = window.jupyterapp.shell.currentWidget.content.model;
+    sharedModel.deleteCellRange(1, sharedModel.cells.length);
+}"""

@@ -82,8 +82,6 @@ def answer(notebook: Notebook, by: str, seat: str, text: str, name: str = "") ->
 
 def shots(notebook: Notebook, name: str) -> None:
     """Keep pictures in the dark theme, and in the light one, which stays."""
-    splash = notebook.page.locator("#jupyterlab-splash")
     for theme in ("dark", "light"):
         notebook.use_theme(theme)
-        expect(splash).to_have_count(0)  # JupyterLab fails to take it away twice
         notebook.screenshot(f"{name}-{theme}")

@@ -177,7 +177,6 @@ def test_folded_output_is_accessible_when_it_is_seen_in_every_theme(open_noteboo
 
     for theme in THEMES:
         notebook.use_theme(theme)
-        expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
         button.scroll_into_view_if_needed()
         notebook.screenshot(f"long-output-{width}-{theme}")
         assert notebook.axe(notebook.cell(1).locator(".jp-OutputArea").first) == []

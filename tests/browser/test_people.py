@@ -13,123 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from jupyter_agents.errors import INTERRUPTED
-from tests.browser.chats import LONG, MAGIC, PREPARE, Source, chat, code, make, said, value
-from tests.browser.conftest import App, Lab, Notebook, write_notebook
-
-LAB, OLDEST, NOTEBOOK = ("lab", "python3"), ("lab", "ipykernel-oldest"), ("notebook", "python3")
-SLOW = 20_000  # milliseconds for what takes one on a quiet machine
-
-
-def on(*places: tuple[str, str]) -> pytest.MarkDecorator:
-    """Do a test on these kinds of pages."""
-    names = ["-".join(place) for place in places]
-    return pytest.mark.parametrize("notebook", places, indirect=True, ids=names)
-
-
-_CLEAR = """() => {
-    const {model, widgets} = window.jupyterapp.shell.currentWidget.content;
-    model.sharedModel.deleteCellRange(1, model.sharedModel.cells.length);
-}"""
-
-
-@pytest.fixture(scope="module")
-def pages(lab: Lab, browser: Browser) -> Iterator[Callable[[App, str], Notebook]]:
-    """A notebook of a kind, which is opened when it is first asked for."""
-    opened: dict[tuple[str, str], Notebook] = {}
-
-    def find(app: App, kernel: str) -> Notebook:
-        if (app, kernel) not in opened:
-            opened[app, kernel] = _open(lab, browser, app, kernel)
-        return opened[app, kernel]
-
-    yield find
-    for notebook in opened.values():
-        notebook.page.context.close()
-
-
-def _open(lab: Lab, browser: Browser, app: App, kernel: str) -> Notebook:
-    context = browser.new_context(
-        viewport={"width": 1200, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    path = lab.folder / f"people-{app}-{kernel}.ipynb"
-    write_notebook(path, PREPARE, kernel=kernel)
-    notebook = Notebook(context.new_page(), path, app, lab)
-    place = f"lab/tree/{path.name}" if app == "lab" else f"notebooks/{path.name}"
-    notebook.page.goto(f"{lab.url}/{place}?token={lab.token}{'&reset' if app == 'lab' else ''}")
-    notebook.wait_ready()
-    notebook.wait_idle()
-    notebook.use_theme("light")
-    notebook.run_cell(0)
-    return notebook
-
-
-@pytest.fixture
-def notebook(pages: Callable[[App, str], Notebook], request: pytest.FixtureRequest) -> Iterator[Notebook]:
-    """A notebook in which the preparations have been made, and nothing else."""
-    notebook = pages(*getattr(request, "param", LAB))
-    faults: list[str] = []
-
-    def hear(error: Error) -> None:
-        faults.append(str(error))
-
-    notebook.page.on("pageerror", hear)
-    yield notebook
-    notebook.page.remove_listener("pageerror", hear)
-    _clear(notebook, request.node.name)
-    assert faults == []
-
-
-def _clear(notebook: Notebook, name: str) -> None:
-    """Take the cells away. What a test that failed has left under way must not fail the next one."""
-    if notebook.page.evaluate(_IS_LEFT):
-        notebook.screenshot(f"people-left-{name}".replace("/", "-"))
-        notebook.restart_kernel()
-        notebook.run_cell(0)
-    notebook.page.evaluate(_CLEAR)
-
-
-_IS_LEFT = """() => {
-    const panel = window.jupyterapp.shell.currentWidget;
-    const shown = [...panel.node.querySelectorAll('.jp-agents-mod-stop, .jp-agents-Prompt:not(.jp-agents-mod-closed)')];
-    return panel.sessionContext.session?.kernel?.status !== 'idle' || shown.some(one => one.offsetParent !== null);
-}"""
-_CLEAR = """() => {
-    const {sharedModel} = window.jupyterapp.shell.currentWidget.content.model;
-    sharedModel.deleteCellRange(1, sharedModel.cells.length);
-}"""
-
+from tests.browser.chats import LONG, Source, chat, code, said, value
+from tests.browser.conftest import Notebook
+from tests.browser.people import LAB, NOTEBOOK, OLDEST, SLOW, asked, begin, may_run, on, press, reply, stop_button
 
 # -- Questions and answers -------------------------------------------------------------------------------------------
-
-
-def asked(notebook: Notebook, title: str = "") -> Locator:
-    """The question that is open, when it is on the page."""
-    prompt = notebook.page.locator(".jp-agents-Prompt:not(.jp-agents-mod-closed)").filter(has_text=title)
-    expect(prompt).to_be_visible(timeout=SLOW)
-    return prompt
-
-
-def press(prompt: Locator, name: str) -> None:
-    """Click a button of a question."""
-    prompt.get_by_role("button", name=name, exact=True).click()
-
-
-def reply(notebook: Notebook, text: str) -> None:
-    """Answer the question that is open with words."""
-    field = asked(notebook).get_by_role("textbox")
-    field.fill(text)
-    field.press("Enter")
-
-
-def begin(notebook: Notebook, how: str, *replies: str, **options: object) -> int:
-    """Begin a chat in a cell of its own, in one of the ways of holding it."""
-    if how != "magic":
-        return notebook.add_and_run(chat(*replies, how=how, **options), wait=False)
-    notebook.add_and_run(make(*replies, **options))
-    return notebook.add_and_run(MAGIC, wait=False)
 
 
 EVERY_WAY = pytest.mark.parametrize(
@@ -187,6 +78,7 @@ def test_chat_ends_when_the_person_says_so(notebook, by):
     notebook.wait_idle()
     assert said(notebook) == ["Hello", "Who are you?"]
     assert value(notebook, "str(result.ended_by)") == "person"
+    expect(notebook.page.get_by_text("user ended the chat.")).to_be_visible()
 
 
 SEATS = """
@@ -214,13 +106,6 @@ def test_every_seat_has_its_own_question_when_several_ask(notebook):
 
 
 # -- Approval of code ------------------------------------------------------------------------------------------------
-
-
-def may_run(notebook: Notebook) -> Locator:
-    """The question whether code may run, when it takes an answer: a moment after it has appeared."""
-    prompt = asked(notebook, "Run this Python code?")
-    expect(prompt.get_by_role("button", name="Run", exact=True)).not_to_have_attribute("aria-disabled", "true")
-    return prompt
 
 
 @EVERY_WAY
@@ -254,7 +139,7 @@ def test_edited_code_runs_when_it_was_edited(notebook):
     notebook.wait_idle()
     assert value(notebook, "globals().pop('answer')") == 2
     assert "Code output: \n2" in said(notebook)[2]
-    expect(notebook.page.get_by_text("The code was edited before it ran.")).to_be_visible()
+    expect(notebook.page.locator(".jp-agents-Badge", has_text="edited")).to_be_visible()
 
 
 @on(LAB, OLDEST)
@@ -452,18 +337,18 @@ def test_escape_leaves_the_question_for_the_notebook(without_mouse):
     notebook.wait_idle()
 
 
-def stop_button(notebook: Notebook) -> Locator:
-    """The button that ends the chat."""
-    return notebook.page.get_by_role("button", name="Stop", exact=True)
-
-
 # -- Stop, Interrupt code, and the kernel's own interrupt ------------------------------------------------------------
 
 CODE = {
     "sleeping": "import time\nprint('begun')\ntime.sleep(60)",
     "spinning": "print('begun')\nwhile True: pass",
 }
-WAYS = {"lab-blocking": (LAB, "blocking"), "lab-awaited": (LAB, "awaited"), "oldest-blocking": (OLDEST, "blocking")}
+WAYS = {
+    "lab-blocking": (LAB, "blocking"),
+    "lab-awaited": (LAB, "awaited"),
+    "oldest-blocking": (OLDEST, "blocking"),
+    "oldest-awaited": (OLDEST, "awaited"),
+}
 
 
 def by(*ways: str) -> pytest.MarkDecorator:
@@ -504,7 +389,7 @@ def assert_next_cell_runs(notebook: Notebook) -> None:
     assert notebook.outputs(index) == [{"output_type": "stream", "name": "stdout", "text": "alive\n"}]
 
 
-@by(*WAYS)
+@by("lab-blocking", "lab-awaited", "oldest-blocking")
 @pytest.mark.parametrize("what", ["streaming", "asking", *CODE])
 def test_chat_ends_in_order_when_it_is_stopped(notebook, how, what):
     index = under_way(notebook, how, what)
@@ -543,7 +428,7 @@ def test_only_the_code_ends_when_it_is_interrupted(notebook, how, what):
     assert seconds < OVER
 
 
-@by("lab-blocking", "lab-awaited")
+@by(*WAYS)
 @pytest.mark.parametrize("what", ["streaming", "asking", *CODE])
 def test_cell_ends_when_the_kernel_is_interrupted(notebook, how, what):
     index = under_way(notebook, how, what)
@@ -647,6 +532,36 @@ def test_nothing_typed_is_saved_in_the_state_of_widgets(notebook):
         assert "AnyModel" in str(state)  # our widget is there, and its state holds nothing of a chat
         assert "secret" not in str(state)
         assert "Who are you?" not in str(state)
+
+
+DRAFTS = """
+box = AgentChat(agent("clerk", "Hello."))
+chats = [Chat(person(name, policy="ask"), agent(f"{name}'s bot", block(f"print({at})")), message="Go").start()
+         for at, name in enumerate(("Ada", "Bob"))]
+await asyncio.sleep(0.5)
+"""
+
+
+def test_no_draft_is_saved_wherever_it_was_begun(notebook):
+    notebook.add_and_run(DRAFTS)
+    box = notebook.cell(notebook.add_and_run("box"))
+    box.get_by_label("Message", exact=True).fill("first secret", timeout=SLOW)
+    cards = notebook.page.locator(".jp-agents-Prompt:not(.jp-agents-mod-closed)")
+    expect(cards).to_have_count(2, timeout=SLOW)
+    for card, button, name in ((cards.nth(0), "Edit and run…", "Code, to edit"), (cards.nth(1), "Reject…", "Why not?")):
+        press(card, button)
+        card.get_by_role("textbox", name=name).fill("another secret")
+    toggle = "() => window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
+    notebook.page.evaluate(toggle)
+
+    saved = notebook.save()
+    notebook.page.evaluate(toggle)
+    notebook.add_and_run("[chat.stop() for chat in chats]\n[await chat for chat in chats]\nbox.close()")
+
+    [state] = saved.metadata.widgets.values()
+    assert str(state).count("AnyModel") >= 3
+    assert "secret" not in notebook.path.read_text("utf-8")
+    assert "secret" not in str(saved)
 
 
 def test_text_arrives_whole_when_a_megabyte_is_pasted(notebook):

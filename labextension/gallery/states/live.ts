@@ -75,7 +75,7 @@ export const states: readonly IGalleryState[] = [
     draw: () => box({ items: [], live: LIVE, activity: doing('model', 4) }, true)
   }
 ];
-const DEAD = 'This turn was under way when the notebook was saved.';
+const DEAD = 'This turn was still under way when it was last heard of.';
 
 function toItem(bundle: IBundle, id: number): IItem {
   return { id, kind: 'bundle', bundle };

@@ -476,6 +476,29 @@ describe('the line of what goes on', () => {
     expect(outputs.className).toBe('jp-OutputArea');
   });
 
+  it('stands beside that of another chat of the cell, and neither moves the other for ever', async () => {
+    const first = area();
+    const second = opened({});
+    const output = printed();
+    output.append(second.root);
+    first.outputs.append(output);
+    second.wire.set({ activity: activity('code', { elapsed: 2 }) });
+    const added = jest.spyOn(first.outputs, 'append');
+
+    first.outputs.append(printed());
+    for (let turn = 0; turn < 50; turn++) {
+      await Promise.resolve();
+    }
+
+    const last = [...first.outputs.children].slice(-2).map(one => one.className);
+    expect(added.mock.calls.length).toBeLessThan(6);
+    expect(last.every(one => one.includes('jp-agents-mod-docked'))).toBe(true);
+    first.view.dispose();
+    expect(first.outputs.classList.contains('jp-agents-Docking')).toBe(true); // the other one is still there
+    second.view.dispose();
+    expect(first.outputs.className).toBe('jp-OutputArea');
+  });
+
   it('says at once that a person is waited for', () => {
     const { wire, root } = opened({ activity: activity('model', { elapsed: 2 }) });
 

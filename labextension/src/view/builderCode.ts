@@ -19,6 +19,7 @@ export class BuilderCode {
   private readonly _all: HTMLButtonElement;
   private readonly _said = h('p', { class: 'jp-agents-Builder-said', role: 'status' });
   private readonly _question = h('div');
+  private readonly _share: readonly HTMLButtonElement[];
   private _code = '';
   private _current = '';
 
@@ -30,6 +31,7 @@ export class BuilderCode {
     const title = freshId('code');
     this._one = button('', () => this._press(this._current), 'jp-agents-mod-primary');
     this._all = button(__('Create all'), () => this._press(null));
+    this._share = this._sharing();
     this.node = h(
       'section',
       { class: 'jp-agents-Builder-code', 'aria-labelledby': title },
@@ -40,7 +42,7 @@ export class BuilderCode {
         this._pre
       ),
       this._left,
-      h('div', { class: 'jp-agents-Builder-actions' }, this._one, this._all, ...this._sharing()),
+      h('div', { class: 'jp-agents-Builder-actions' }, this._one, this._all, ...this._share),
       this._question,
       this._said
     );
@@ -63,7 +65,11 @@ export class BuilderCode {
           left.join(', ')
         )
       : '';
-    this._draw(answer?.code ?? '');
+    if (answer) {
+      this._draw(answer.code);
+    } // else it is being checked, and what was found before stays in sight
+    const isKnown = Boolean(answer?.code);
+    this._share.forEach(one => (one.disabled = !isKnown));
   }
 
   say(text: string, outcome: Outcome): void {
@@ -109,7 +115,7 @@ export class BuilderCode {
     this._create(which);
   }
 
-  private _sharing(): HTMLElement[] {
+  private _sharing(): HTMLButtonElement[] {
     const { __ } = translations();
     const copy = copyButton(__('Copy the code'), () => this._code);
     const insertCell = this._host.insertCell;

@@ -30,7 +30,7 @@ export class Dock {
     const isFollowed = area !== null && this.#isFollowed(area);
     this.#move(isFollowed ? area : this.#home);
     this.#node.classList.toggle(DOCKED, isFollowed);
-    area?.classList.toggle(AREA, isFollowed);
+    mark(area);
   }
 
   /** Whether it is at the end of the outputs, away from its view. */
@@ -40,8 +40,8 @@ export class Dock {
 
   dispose(): void {
     this.#observer?.disconnect();
-    this.#area?.classList.remove(AREA);
     this.#node.remove();
+    mark(this.#area);
   }
 
   #watch(area: HTMLElement | null): void {
@@ -60,9 +60,9 @@ export class Dock {
     return [...area.children].some(one => one.classList.contains(OUTPUT) && after(one));
   }
 
-  /** An element that moves loses the focus. */
+  /** An element that moves loses the focus. Those of other chats in the cell may stand below: each would have to be last. */
   #move(to: HTMLElement): void {
-    if (this.#node.parentElement === to && to.lastElementChild === this.#node) {
+    if (this.#node.parentElement === to && !isFollowedByOutput(this.#node)) {
       return;
     }
     const focused = this.#node.contains(document.activeElement) ? document.activeElement : null;
@@ -73,6 +73,21 @@ export class Dock {
       focused.focus({ preventScroll: true });
     }
   }
+}
+
+/** An area says whether anything is kept at its end, of whichever view. */
+function mark(area: HTMLElement | null): void {
+  area?.classList.toggle(AREA, area.querySelector(`:scope > .${DOCKED}`) !== null);
+}
+
+/** Whether anything but what is kept at the end, too, comes after an element. */
+function isFollowedByOutput(node: Element): boolean {
+  for (let next = node.nextElementSibling; next; next = next.nextElementSibling) {
+    if (!next.classList.contains(DOCKED)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 function leftOf(node: HTMLElement): number {

@@ -43,6 +43,8 @@ export interface IMessage {
   readonly finishReason: string;
   readonly level: string;
   readonly endedBy: string;
+  /** Who has ended the chat, where a person did. */
+  readonly endedByPerson: string;
   /** What the blocks have changed that were run for it. */
   readonly changes: readonly IBlockChanges[];
   /** Of joined messages. */
@@ -91,6 +93,7 @@ export function readMessage(data: unknown): IMessage {
     finishReason: word(found['finish_reason']),
     level: word(found['level']),
     endedBy: word(found['ended_by']),
+    endedByPerson: line(found['person']),
     changes: readChanges(found['changes']),
     items: records(found['items']).map(readItem),
     isLive: word(record(found['live'])['model_id']) !== ''
