@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PYTHON = frozenset({"python", "py", "python3", "ipython", "ipython3"})
 SHELL = frozenset({"sh", "bash", "shell"})
 
-_MAX_TEXT = 256 * 1024
+MAX_TEXT = 256 * 1024
 _FILENAME = re.compile(r"\s*(?:#|//|<!--|/\*)\s*filename:")
 _FOR_IPYTHON = re.compile(r"^[ \t]*[%!?]|\?[ \t]*$|=[ \t]*[%!]", re.MULTILINE)
 _COMMAND = re.compile(r"^([ \t]*)(?:%{1,2}[A-Za-z_].*|!.*|\?.*|[\w.]+\?{1,2}[ \t]*)$", re.MULTILINE)
@@ -157,8 +157,8 @@ def _language(info: str) -> str:
 
 def _lines(text: str) -> list[str]:
     """The lines to be looked at: all, or the whole ones that fit the limit."""
-    if len(text) > _MAX_TEXT:
-        text = text[: text.rfind("\n", 0, _MAX_TEXT) + 1]
+    if len(text) > MAX_TEXT:
+        text = text[: text.rfind("\n", 0, MAX_TEXT) + 1]
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 

@@ -20,6 +20,7 @@ from jupyter_agents.events import (
     Entry,
     Event,
     EventLog,
+    FormGiven,
     HumanAnswered,
     MessageSent,
     ModelAnswered,
@@ -49,8 +50,7 @@ _LAST_WORD = re.compile(r"(?:^|(?<=\s))[*_`]*TERMINATE[*_`.!]*\s*$")
 class ChatResult(Continuations):
     """A chat as far as it got: who said what, why it ended, and what it cost.
 
-    Everything is read from the event log, which may go on to grow: a result shows the chat as it was when it ended. `value`
-    alone is not in it: what the last reply of the form asked for (`response_format`) comes to, as a Python value.
+    Everything is read from the event log, which may go on to grow: a result shows the chat as it was when it ended.
     """
 
     ended_by: EndedBy
@@ -61,7 +61,6 @@ class ChatResult(Continuations):
     last: int = 0
     limits: Limits = field(default_factory=Limits, repr=False, compare=False)
     given_id: Any = field(default=None, repr=False, compare=False)
-    value: Any = field(default=None, repr=False, compare=False)
 
     @property
     def chat_id(self) -> Any:
@@ -89,6 +88,15 @@ class ChatResult(Continuations):
         texts = [event.message.text for event in self._events(MessageSent)]
         last = next((text for text in reversed(texts) if text.strip()), "")
         return _LAST_WORD.sub("", last).rstrip()
+
+    @property
+    def value(self) -> Any:
+        """What the last reply of the form that was asked for (`response_format`) comes to; `None` where there was none.
+
+        In a chat that was loaded without the type, it is plain data.
+        """
+        given = [entry.seq for entry in self._own_entries() if isinstance(entry.event, FormGiven)]
+        return self.log.value_at(given[-1]) if given else None
 
     @property
     def human_input(self) -> list[str]:
@@ -282,7 +290,7 @@ async def hold_chat(
     async def close(ending: Ending) -> ChatResult:
         await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))
         limits = run.state.progress.limits if run.state.progress is not None else Limits()
-        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log), limits, value=run.state.value)
+        return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log), limits)
 
     try:
         return await _in_charge(run, to_the_end())

@@ -29,14 +29,14 @@ class RunState:
     """What changes about a run: whether its chat is over, and how far that has come.
 
     A task that goes on after the chat begins chats of its own. `reserved` are the ordinals of chats that will begin
-    under it, where several begin at the same time and their numbers shall not depend on which is first. `value` is what the
-    last reply of a given form comes to, `answer` the message for which the chat was held, if such a form was asked for.
+    under it, where several begin at the same time and their numbers shall not depend on which is first. `forms` are those
+    of which the log knows that they are asked for, `answer` is the message for which the chat was held, if it was for such.
     """
 
     is_over: bool = False
     progress: Progress | None = None
     reserved: list[int] = field(default_factory=list)
-    value: Any = None
+    forms: set[tuple[str, str]] = field(default_factory=set)
     answer: Message | None = None
 
 

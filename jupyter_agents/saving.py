@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_agents.agents.checkpoints import Checkpoint
+from jupyter_agents.agents.known_forms import KnownForms, asked_to_json
 from jupyter_agents.agents.responsive import ResponsiveAgent
-from jupyter_agents.agents.states import check_json
+from jupyter_agents.agents.states import check_json, check_state
 from jupyter_agents.budget import Budget
 from jupyter_agents.conditions import Unwritten
 from jupyter_agents.conversation import ChatResult
@@ -78,12 +79,18 @@ def _limits_state(limits: Limits) -> dict[str, Any]:
         "max_turns": limits.max_turns,
         "termination": None if limits.termination is None else repr(limits.termination),
         "budget": None if limits.budget is None else asdict(limits.budget),
+        "reply_format": asked_to_json(limits.reply_format),
     }
 
 
-def _limits(found: Mapping[str, Any]) -> Limits:
+def _limits(found: Mapping[str, Any], forms: KnownForms) -> Limits:
     condition = found["termination"]
-    return Limits(found["max_turns"], None if condition is None else Unwritten(condition), _budget(found["budget"]))
+    return Limits(
+        found["max_turns"],
+        None if condition is None else Unwritten(condition),
+        _budget(found["budget"]),
+        forms.restored(found.get("reply_format")),  # an older file has none
+    )
 
 
 def _write(target: Path, text: str) -> None:
@@ -115,22 +122,26 @@ def load_chat(
     *,
     given: Mapping[str, Mapping[str, Any]] | None = None,
     classes: Iterable[type[ResponsiveAgent]] = (),
+    formats: Iterable[Any] = (),
 ) -> ChatResult:
     """The chat that a file holds, with new agents. It shows itself, gives frames, and goes on by `resume()` and the like.
 
     `given` has by the name of an agent what could not be written of it: `llm_config`, `functions`,
     `is_termination_msg`, `human`, `executor`… (see `ResponsiveAgent.from_state`). The classes of agents are found by
-    name among those that exist; `classes` go first. A termination condition is given to `resume`.
+    name among those that exist; `classes` go first. A termination condition is given to `resume`. Types that were
+    given as `response_format` are given again as `formats`: `value` is read by them; without, it is plain data.
 
     Raises `RecordingError` for a file that is no such file or is damaged, `ConfigurationError` for what must be given.
     """
     source = Path(path).expanduser()
     head, states, events = _read(source)
+    forms = KnownForms(formats)
     try:
         agents = load_agents(states, given=given or {}, classes=classes)
         log = EventLog.restored((event_from_json(one) for one in events), agents)
         found = head["chat"]
-        limits = _limits(found["limits"])
+        forms.read(log)
+        limits = _limits(found["limits"], forms)
         spans = {name: int(found[name]) for name in ("chat", "first", "last")}
         result = ChatResult(EndedBy(found["ended_by"]), str(found["detail"]), log, **spans, limits=limits)
     except JupyterAgentsError:
@@ -139,6 +150,7 @@ def load_chat(
         raise _damaged(source, f"{type(error).__name__}: {error}") from error
     place = Checkpoint(log, result.chat, result.last).place()
     place.restore()
+    forms.warn()
     return result
 
 
@@ -155,6 +167,8 @@ def load_agents(
     """
     known = {one.__name__: one for one in (*_all_classes(ResponsiveAgent), *classes)}
     _check_given(states, given or {})
+    for state in states.values():  # before anything is made of one of them
+        check_state(state)
     agents: dict[str, Any] = {}
     waiting = dict(states)
     while waiting:

@@ -159,7 +159,7 @@ def _fallback(value: Any) -> Any:
         return dict(value)
     if _says_itself(value):
         return str(value)
-    raise NoText(f"it holds a {type(value).__name__}, which has no text form")
+    raise NoText(f"it holds an object of type {type(value).__name__}, which has no text form")
 
 
 # -- Images ------------------------------------------------------------------------------------------------------

@@ -345,6 +345,18 @@ def test_fork_is_of_agents_like_any_others():
     assert again.fork().at == 1
 
 
+def test_originals_know_nobody_of_a_fork():
+    me, other, result = chat("1", "2", "3", "4")
+
+    fork = result.fork(at=1)
+    fork.initiator.update_max_consecutive_auto_reply(3)
+    fork.resume(max_turns=1)
+
+    assert (list(me.chat_messages), list(other.chat_messages)) == ([other], [me])
+    assert list(fork.initiator.chat_messages) == [fork.recipient]
+    assert me.max_consecutive_auto_reply() == 100
+
+
 def test_fork_is_refused_after_a_message_that_was_not_said():
     _, _, result = chat("1", max_turns=1)
 

@@ -40,11 +40,11 @@ L1 = (
     "human",
     "journal",
     "session",
+    "interrupts",
     "control",
 )
 L2 = (
     "run",
-    "interrupts",
     "private_loop",
     "together",
     "drive",

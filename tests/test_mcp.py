@@ -20,11 +20,16 @@ import pytest
 
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.human.base import Answer
+from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.mcp import MCPResult, MCPServer, MCPToolError, tools_of
 from jupyter_agents.mcp import server as server_module
+from jupyter_agents.session import use_session
+from jupyter_agents.testing import RecordingExecutor
 from jupyter_agents.tool_results import ToolResult
 from jupyter_agents.tool_schema import BadArguments
-from jupyter_agents.tools import call_function, call_tool
+from jupyter_agents.tools import Tool, call_function, call_tool
+from tests.fakes import assistant, both_faces, quiet_session, user
 
 SERVERS = Path(__file__).parent / "servers"
 KEY = "key-0123456789"
@@ -68,6 +73,10 @@ def refuse_connections_until_up(port, process):
     raise AssertionError("the test's web server has ended")
 
 
+# Whoever imports the SDK pays for it: a server that does takes a second of this machine. So there is one of them behind
+# pipes and one at an address for all tests; what is done to a server of one's own, is done to one without the SDK.
+
+
 class WebServer:
     """The test's server over HTTP, which can be stopped and started again at the same port."""
 
@@ -87,6 +96,10 @@ class WebServer:
         self.process.kill()
         self.process.wait()
 
+    @property
+    def is_up(self):
+        return self.process is not None and self.process.poll() is None
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -95,19 +108,18 @@ def server():
 
 
 @pytest.fixture(scope="module")
-def web():
+def one_web():
     server = WebServer()
-    server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def own_web():
-    server = WebServer()
-    server.start()
-    yield server
-    server.stop()
+def web(one_web):
+    """A server that runs. A test may end it."""
+    if not one_web.is_up:
+        one_web.start()
+    return one_web
 
 
 # -- What a model sees of the tools ----------------------------------------------------------------------------------
@@ -173,13 +185,13 @@ def test_there_are_no_tools_when_the_server_has_none():
         assert server.tools == []
 
 
-def test_tools_are_read_anew_when_the_server_says_that_they_changed():
-    with everything() as server:
-        before = set(server.tool_map)
-        server.call("grow")
+def test_tools_are_read_anew_when_the_server_says_that_they_changed(server):
+    before = set(server.tool_map)
 
-        assert set(server.tool_map) - before == {"grown"}
-        assert server.call("grown") == "used"
+    server.call("grow")
+
+    assert set(server.tool_map) - before == {"grown"}
+    assert server.call("grown") == "used"
 
 
 def test_names_begin_with_the_servers_when_they_collide():
@@ -219,13 +231,14 @@ async def test_loop_goes_on_when_a_tool_is_slow(server):
     assert ticks == 20
 
 
-async def test_calls_run_side_by_side_when_they_are_made_together():
-    with everything(timeout=1) as server:
-        began = time.monotonic()
-        answers = await asyncio.gather(*(server.a_call("sleep") for _ in range(5)), return_exceptions=True)
+async def test_calls_run_side_by_side_when_they_are_made_together(server, monkeypatch):
+    monkeypatch.setattr(server, "_timeout", 0.5)
+    began = time.monotonic()
 
-        assert {type(answer) for answer in answers} == {MCPToolError}
-        assert time.monotonic() - began < 4
+    answers = await asyncio.gather(*(server.a_call("sleep") for _ in range(5)), return_exceptions=True)
+
+    assert {type(answer) for answer in answers} == {MCPToolError}
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -256,12 +269,15 @@ async def test_call_is_cancelled_at_the_server_when_its_task_is(server):
     wait_until(lambda: int(server.call("cancelled")) == before + 1)
 
 
-def test_call_is_an_error_for_the_model_when_it_takes_too_long():
-    with everything(timeout=0.3) as server:
-        succeeded, said = drive(call_function(server.tool_map, "sleep", "{}"))
+def test_call_is_an_error_for_the_model_when_it_takes_too_long(server, monkeypatch):
+    before = int(server.call("cancelled"))
+    monkeypatch.setattr(server, "_timeout", 0.3)
 
-        assert (succeeded, said) == (False, "Error: sleep did not answer within 0.3 s and was cancelled.")
-        assert int(server.call("cancelled")) == 1
+    succeeded, said = drive(call_function(server.tool_map, "sleep", "{}"))
+
+    assert (succeeded, said) == (False, "Error: sleep did not answer within 0.3 s and was cancelled.")
+    monkeypatch.undo()
+    wait_until(lambda: int(server.call("cancelled")) == before + 1)
 
 
 def test_call_ends_in_time_when_the_server_never_answers():
@@ -340,6 +356,188 @@ def test_error_is_for_the_model_when_the_answer_is_of_no_use(way, said):
     assert str(error.value) == said
 
 
+# -- An agent with a server ------------------------------------------------------------------------------------------------
+
+
+def calls(**given):
+    """A reply that calls tools, by their names, with arguments."""
+    made = [
+        {"id": str(number), "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        for number, (name, arguments) in enumerate(given.items())
+    ]
+    return {"content": None, "tool_calls": made}
+
+
+def offered(agent):
+    return [one["function"]["name"] for one in agent.request_options.get("tools") or ()]
+
+
+@pytest.fixture
+def quiet():
+    with use_session(quiet_session()) as session:
+        yield session
+
+
+@both_faces
+def test_agent_calls_the_tools_of_a_server_that_it_uses(server, quiet, face):
+    agent = assistant(calls(add={"a": 1, "b": 2}), "It is 3. TERMINATE").use(server)
+
+    result = face(user(), "initiate_chat", agent, message="How much?")
+
+    assert [one["content"] for one in result.messages[2:]] == ["3", "It is 3. TERMINATE"]
+    assert result.messages[2]["context"] == {"external": True}
+    sent = agent.model.requests[0].options["tools"]
+    assert sent[0]["function"] == {
+        "name": "add",
+        "description": "Add two whole numbers.",
+        "parameters": dict(server.tool_map["add"].parameters),
+    }
+
+
+def test_model_is_told_of_arguments_that_do_not_fit(server, quiet):
+    agent = assistant(calls(add={"a": 1}), "Oh. TERMINATE").use(server)
+
+    result = user().initiate_chat(agent, message="How much?")
+
+    assert result.messages[2]["content"] == "Error: arguments: 'b' is a required property"
+
+
+def test_image_of_a_server_goes_to_the_model_as_an_image(server, quiet):
+    agent = assistant(calls(picture={}), "A pixel. TERMINATE").use(server)
+
+    user().initiate_chat(agent, message="Look.")
+
+    *_, result, shown = agent.model.requests[1].messages
+    assert (result["role"], result["content"].splitlines()[0]) == ("tool", "a pixel")
+    assert (shown["role"], [part["type"] for part in shown["content"]]) == ("user", ["text", "image_url"])
+
+
+def test_several_agents_share_one_server(server, quiet):
+    one = assistant(calls(getProcess_id={}), "Yes. TERMINATE", name="one").use(server)
+    other = assistant(calls(getProcess_id={}), "Yes. TERMINATE", name="other").use(server)
+
+    said = [user().initiate_chat(agent, message="Who?").messages[2]["content"] for agent in (one, other)]
+
+    assert said[0] == said[1]
+
+
+def test_names_begin_with_the_servers_when_the_agent_has_them_already(quiet):
+    agent = assistant()
+
+    @agent.tool
+    def odd():
+        """Something else."""
+
+    with MCPServer.stdio(sys.executable, [SERVERS / "odd_mcp_server.py", "pages"], name="one") as server:
+        agent.use(server)
+
+    assert offered(agent) == ["odd", "first", "one_odd"]
+    assert agent.function_map["odd"].function.__doc__ == "Something else."
+
+
+def test_tools_are_read_anew_when_a_cell_runs_again(quiet):
+    agent = assistant()
+    with odd("pages") as one, odd("pages") as again, odd("plain", name="other") as other:
+        agent.use(one).use(one, other)
+        before = offered(agent)
+        agent.use(again)
+
+        assert before == ["first", "odd", "other_odd"]
+        assert offered(agent) == ["other_odd", "first", "odd"]
+        assert agent.function_map["odd"].function is again.tool_map["odd"].function
+
+
+def test_server_is_started_when_an_agent_uses_it_and_kept_while_it_does(quiet):
+    agent = assistant()
+    agent.use(odd("plain"))
+    process = int(call_by_hand(agent))
+
+    gc.collect()
+    there = is_there(process)
+    agent.use([])
+    agent.register_function({"odd": None})
+    agent.tool_use.own.clear()
+    agent.tool_use.offered.clear()
+    agent.tool_use.sources.clear()
+    gc.collect()
+
+    assert there
+    wait_until(lambda: not is_there(process))
+
+
+def call_by_hand(agent):
+    return drive(call_tool(agent.function_map, "odd", "{}")).text.split()[1]
+
+
+def test_functions_and_tools_may_be_given_beside_a_server(quiet):
+    def double(x: int) -> int:
+        """Double it."""
+        return 2 * x
+
+    agent = assistant().use(double, [Tool.from_function(double, name="twice")])
+
+    assert offered(agent) == ["double", "twice"]
+
+
+def test_model_is_told_when_the_server_was_closed(quiet):
+    with odd("plain") as server:
+        agent = assistant(calls(odd={}), "Oh. TERMINATE").use(server)
+
+    result = user().initiate_chat(agent, message="Go")
+
+    assert result.messages[2]["content"] == "Error: The MCP server 'odd' is closed. Only a person can start it again."
+
+
+def test_agent_stays_as_it_was_when_the_server_does_not_come_up(quiet):
+    agent = assistant()
+
+    with pytest.raises(ConfigurationError, match="Cannot start the MCP server 'odd'"):
+        agent.use(odd("exits"))
+
+    assert (offered(agent), agent.function_map) == ([], {})
+
+
+def test_agent_without_a_model_is_refused_before_the_server_is_started(quiet):
+    server = odd("plain")
+
+    with pytest.raises(ConfigurationError, match="Cannot give 'user' the tools of <MCPServer 'odd'"):
+        user().use(server)
+
+    assert not server.is_running
+
+
+@pytest.mark.parametrize("policy", ["ask", "deny"])
+@pytest.mark.parametrize("of", ["agent", "session"])
+def test_person_is_asked_about_an_external_tool_where_code_would_not_just_run(server, policy, of):
+    human = ScriptedHuman([Answer("no", "reject")])
+    agent = assistant(calls(add={"a": 1, "b": 2}), "Oh. TERMINATE", human=human).use(server)
+    me = user(human=human, **({"code_execution_config": {"policy": policy}} if of == "agent" else {}))
+
+    with use_session(quiet_session(**({"code_policy": policy} if of == "session" else {}))):
+        result = me.initiate_chat(agent, message="How much?")
+
+    assert [one.text for one in human.prompts] == ["Call add? (It is an external tool.)"]
+    assert result.messages[2]["content"] == "Error: The user refused this call: no"
+
+
+def test_nobody_is_asked_about_an_external_tool_where_code_just_runs(server, quiet):
+    agent = assistant(calls(add={"a": 1, "b": 2}), "Oh. TERMINATE").use(server)
+
+    result = user(code_execution_config={"executor": RecordingExecutor([])}).initiate_chat(agent, message="How much?")
+
+    assert result.messages[2]["content"] == "3"
+
+
+def test_nobody_is_asked_about_a_tool_that_is_not_external(quiet):
+    agent = assistant(calls(one={}), "Oh. TERMINATE")
+    agent.tool(lambda: "1", name="one", description="One.")
+
+    result = user(code_execution_config={"policy": "ask"}).initiate_chat(agent, message="How much?")
+
+    assert result.messages[2]["content"] == "1"
+    assert "context" not in result.messages[2]
+
+
 # -- Starting, crashing, restarting --------------------------------------------------------------------------------------
 
 
@@ -348,7 +546,7 @@ def test_error_is_for_the_model_when_the_answer_is_of_no_use(way, said):
     [
         ("exits", "its process ended, or closed its stdout. Run its command in a terminal to see why."),
         ("exits", "The end of its stderr:\n  Error: no configuration at /etc/odd, key [redacted]"),
-        ("silent", "it did not answer within 2 s. Give more seconds as connect_timeout="),
+        ("silent", "it did not answer within 0.3 s. Give more seconds as connect_timeout="),
         ("only strays", "It writes to stdout what is no MCP message: 'Welcome to the odd server!'"),
         ("refuses", "it answers 'no entry with [redacted]'"),
         ("nonsense", "it does not speak MCP (capabilities: Field required;"),
@@ -356,7 +554,8 @@ def test_error_is_for_the_model_when_the_answer_is_of_no_use(way, said):
     ],
 )
 def test_start_is_an_error_with_the_reason_when_the_server_does_not_come_up(way, said):
-    server = odd(way, connect_timeout=2 if "silent" in way or "strays" in way else 10)
+    limits = {"silent": 0.3, "silent about tools": 2, "only strays": 2}  # the others speak first
+    server = odd(way, connect_timeout=limits.get(way, 10))
 
     with pytest.raises(ConfigurationError) as error:
         server.start()
@@ -448,11 +647,11 @@ def test_server_works_when_it_knows_the_newest_protocol_only():
 
 
 def test_crash_is_an_error_with_the_last_words_when_it_happens_during_a_call():
-    with everything() as server:
-        succeeded, said = drive(call_function(server.tool_map, "crash", "{}"))
+    with odd("crashes") as server:
+        succeeded, said = drive(call_function(server.tool_map, "odd", "{}"))
 
         assert not succeeded
-        assert said.startswith("Error: The MCP server 'everything' ended while it worked on crash.\n")
+        assert said.startswith("Error: The MCP server 'odd' ended while it worked on odd.\n")
         assert said.endswith("  line 29\n  the key was [redacted]\n  out of order")
         assert "line 12\n" in said
         assert "line 11\n" not in said
@@ -520,8 +719,8 @@ def test_tools_work_when_the_server_is_reached_over_http(web):
         assert len(server.call("much")) < 21_000
 
 
-def test_tools_are_read_anew_over_http_when_they_changed(own_web):
-    with MCPServer.http(own_web.url) as server:
+def test_tools_are_read_anew_over_http_when_they_changed(web):
+    with MCPServer.http(web.url) as server:
         server.call("grow")
 
         wait_until(lambda: "grown" in server.tool_map)
@@ -536,30 +735,30 @@ def test_call_over_http_is_an_error_when_it_takes_too_long(web):
         wait_until(lambda: int(server.call("cancelled")) == before + 1)
 
 
-def test_session_is_begun_anew_when_the_web_server_was_restarted(own_web):
-    with MCPServer.http(own_web.url) as server:
-        first = server.call("getProcess_id")
-        own_web.stop()
-        own_web.start()
-
-        second = server.call("getProcess_id")
-
-        assert int(second) == own_web.process.pid != int(first)
-
-
-def test_call_is_an_error_when_the_web_server_is_gone(own_web):
-    with MCPServer.http(own_web.url, name="web") as server:
-        own_web.stop()
-
-        with pytest.raises(MCPToolError, match="Cannot connect to the MCP server 'web': it cannot be reached at"):
-            server.call("add", a=1, b=2)
-
-
-def test_call_is_an_error_and_not_repeated_when_the_web_server_crashes_during_it(own_web):
-    with MCPServer.http(own_web.url, name="web", timeout=20) as server, pytest.raises(MCPToolError) as error:
+def test_call_is_an_error_and_not_repeated_when_the_web_server_crashes_during_it(web):
+    with MCPServer.http(web.url, name="web", timeout=20) as server, pytest.raises(MCPToolError) as error:
         server.call("crash")
 
     assert "crash" in str(error.value)
+
+
+def test_session_is_begun_anew_when_the_web_server_was_restarted(web):
+    with MCPServer.http(web.url) as server:
+        first = server.call("getProcess_id")
+        web.stop()
+        web.start()
+
+        second = server.call("getProcess_id")
+
+        assert int(second) == web.process.pid != int(first)
+
+
+def test_call_is_an_error_when_the_web_server_is_gone(web):
+    with MCPServer.http(web.url, name="web") as server:
+        web.stop()
+
+        with pytest.raises(MCPToolError, match="Cannot connect to the MCP server 'web': it cannot be reached at"):
+            server.call("add", a=1, b=2)
 
 
 def test_start_names_the_refusal_when_the_web_server_asks_for_a_key():
@@ -613,8 +812,8 @@ def test_secrets_are_not_in_the_repr(server):
 def test_server_sees_only_what_it_is_given_when_our_environment_has_keys(monkeypatch):
     monkeypatch.setenv("SERVER_KEY", KEY)
 
-    with everything(env=None) as server, pytest.raises(MCPToolError, match="bad key None"):
-        server.call("secret")
+    with odd("fails", env=None) as server:
+        assert failure_of(server) == "no city for None"
 
 
 # -- The end ---------------------------------------------------------------------------------------------------------------
@@ -629,7 +828,8 @@ def test_nothing_is_left_when_it_is_closed():
     assert repr(server).endswith(", closed>")
 
 
-def test_process_is_ended_when_it_will_not_go():
+def test_process_is_ended_when_it_will_not_go(monkeypatch):
+    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.2)  # how long the SDK asks it to go
     with odd("will not go") as server:
         process = int(server.call("odd").split()[1])
 
@@ -684,17 +884,19 @@ def test_process_ends_when_nobody_holds_the_server_any_more():
     wait_until(lambda: not is_there(process))
 
 
-@pytest.mark.parametrize("way", ["strays", "will not go"])
-def test_process_ends_quietly_when_the_interpreter_does(way):
+def test_processes_end_quietly_when_the_interpreter_does():
     script = (
         "import sys\n"
         "from jupyter_agents.mcp import MCPServer\n"
-        f"server = MCPServer.stdio(sys.executable, [{str(SERVERS / 'odd_mcp_server.py')!r}, {way!r}])\n"
-        "sys.stdout.write(server.call('odd').split()[1])\n"
+        "kept = []\n"
+        "for way in ('strays', 'will not go'):\n"
+        f"    kept.append(MCPServer.stdio(sys.executable, [{str(SERVERS / 'odd_mcp_server.py')!r}, way]))\n"
+        "    sys.stdout.write(kept[-1].call('odd').split()[1] + ' ')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, cwd=SERVERS.parents[1]
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert not is_there(int(done.stdout))
+    processes = [int(one) for one in done.stdout.split()]
+    assert [is_there(one) for one in processes] == [False, False]

@@ -1,21 +1,28 @@
 """Replies of a given form: JSON on the wire, a validated value in the result, and a few tries to mend what does not fit."""
 
+import asyncio
 import copy
 import enum
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, TypedDict
 
 import pytest
 from pydantic import BaseModel, Field
 
-from jupyter_agents import EndedBy, GroupChat, GroupChatManager
+from jupyter_agents import Chat, EndedBy, GroupChat, GroupChatManager, load_chat
 from jupyter_agents.agents.assistant import AssistantAgent
-from jupyter_agents.agents.reply_format import ReplyFormat
-from jupyter_agents.errors import ConfigurationError, MalformedReplyError, ModelRejectedError
-from jupyter_agents.events import ModelAsked
+from jupyter_agents.agents.reply_format import ReplyFormat, digest_of
+from jupyter_agents.errors import (
+    ConfigurationError,
+    MalformedReplyError,
+    ModelRejectedError,
+    NotKeptWarning,
+    RecordingError,
+)
+from jupyter_agents.events import FormAsked, FormGiven, ModelAsked
 from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.journal.recording import Recording
 from jupyter_agents.journal.trust import TrustStore
@@ -258,6 +265,34 @@ def test_retry_asks_for_the_same_form():
     assert (result.value, again.value) == (Point(1), Point(2))
 
 
+def test_fork_asks_for_the_same_form():
+    agent = assistant('{"x": 1}', '{"x": 2}')
+    result = user().initiate_chat(agent, message="Where?", response_format=Point)
+
+    forked = result.fork(at=0).resume()
+
+    assert (result.value, forked.value) == (Point(1), Point(2))
+
+
+async def test_value_is_there_while_the_chat_goes_on():
+    class Waiting(ScriptedModel):
+        async def complete(self, request):
+            if len(request.messages) > 3:
+                await asyncio.Event().wait()
+            return await super().complete(request)
+
+    config = {"model": Waiting(['{"x": 1}']), "response_format": Point}
+    chat = Chat(user(default_auto_reply="Go on."), AssistantAgent("a", llm_config=config), message="Where?").start()
+
+    while not (chat.so_far and chat.so_far.value):
+        await asyncio.sleep(0.01)
+    value = chat.so_far.value
+    chat.stop()
+    ended = await chat
+
+    assert (value, ended.value) == (Point(1), Point(1))
+
+
 @both_faces
 def test_agent_with_a_form_in_its_config_gives_every_reply_in_it(face):
     agent = AssistantAgent(
@@ -308,6 +343,163 @@ def test_recording_holds_plain_json_and_gives_the_value_again(tmp_path):
 
     assert result.value == Point(1)
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+# -- In the log --------------------------------------------------------------------------------------------------
+
+
+def forms_in(result):
+    return result.log.select(FormAsked, FormGiven)
+
+
+@both_faces
+def test_log_says_which_form_was_asked_for_and_what_was_given(face):
+    agent = assistant("A point.", '{"x": 1}')
+
+    result = face(user(), "initiate_chat", agent, message="Where?", response_format=Point)
+
+    asked, given = forms_in(result)
+    assert (asked.agent, asked.name, asked.digest) == ("assistant", "Point", digest_of(ReplyFormat(Point)))
+    assert (given.agent, given.name, given.digest, given.text) == ("assistant", "Point", asked.digest, '{"x": 1}')
+
+
+def test_log_says_once_in_a_chat_that_a_form_is_asked_for():
+    agent = AssistantAgent("a", llm_config={"model": ScriptedModel(['{"x": 1}', '{"x": 2}']), "response_format": Point})
+
+    result = user(default_auto_reply="Go on.").initiate_chat(agent, message="Where?", max_turns=2)
+
+    assert [one.kind for one in forms_in(result)] == ["form_asked", "form_given", "form_given"]
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ({"type": "json_object"}, "json_object"),
+        ({"type": "json_schema", "json_schema": {"name": "Town", "schema": {}}}, "Town"),
+        (list[Point], "list[Point]"),
+    ],
+)
+def test_log_names_every_sort_of_form(form, name):
+    result = user().initiate_chat(assistant("[]"), message="Hi", response_format=form, max_turns=1)
+
+    assert result.log.select(FormAsked)[0].name == name
+
+
+def test_digests_differ_when_the_forms_do():
+    @dataclass
+    class Point:
+        x: int
+        z: int
+
+    here, there = ReplyFormat(Point), ReplyFormat(globals()["Point"])
+
+    assert digest_of(here) != digest_of(there)
+    assert digest_of(here) == digest_of(json.loads(json.dumps(here)))
+
+
+def test_value_is_that_of_each_agent_when_two_have_forms_that_look_the_same():
+    @dataclass
+    class Named:
+        x: int
+        y: int = 0
+
+    Named.__name__ = "Point"
+    one = AssistantAgent("one", llm_config={"model": ScriptedModel(['{"x": 1}']), "response_format": Point})
+    two = AssistantAgent("two", llm_config={"model": ScriptedModel(['{"x": 2}']), "response_format": Named})
+
+    result = one.initiate_chat(two, message="Where?", max_turns=1)
+    shorter = replace(result, last=result.last)
+    back = two.initiate_chat(one, message="Where?", clear_history=False, max_turns=1)
+
+    assert (type(result.value), type(back.value)) == (Named, Point)
+    assert shorter.value is result.value
+
+
+def test_value_of_a_chat_that_failed_later_is_kept():
+    agent = AssistantAgent(
+        "a",
+        llm_config={
+            "model": ScriptedModel(['{"x": 1}', ModelRejectedError("Cannot go on.", status=400)]),
+            "response_format": Point,
+        },
+    )
+
+    with pytest.raises(ModelRejectedError) as caught:
+        user(default_auto_reply="Go on.").initiate_chat(agent, message="Where?")
+
+    assert caught.value.result.value == Point(1)
+
+
+# -- Saved and loaded --------------------------------------------------------------------------------------------
+
+
+def saved(path, *replies, form=Point):
+    return user().initiate_chat(assistant(*replies), message="Where?", response_format=form).save(path)
+
+
+def given_again(*replies):
+    return {"assistant": {"llm_config": ScriptedModel(replies)}}
+
+
+@pytest.mark.parametrize("form", [Point, list[Point], Car | None, Named])
+def test_value_is_there_after_the_chat_was_loaded(tmp_path, form):
+    text = {Point: '{"x": 1}', Named: '{"name": "Tom", "kind": "cat"}'}.get(
+        form, "null" if form == Car | None else "[]"
+    )
+    before = user().initiate_chat(assistant(text), message="Where?", response_format=form)
+
+    loaded = load_chat(before.save(tmp_path / "chat.jsonl"), given=given_again(), formats=[form])
+
+    assert loaded.value == before.value
+    assert loaded.log.select(FormAsked) == before.log.select(FormAsked)
+
+
+def test_loaded_chat_asks_for_the_same_form_when_it_is_tried_again(tmp_path):
+    path = saved(tmp_path / "chat.jsonl", '{"x": 1}', form=ReplyFormat(Point, repairs=1))
+
+    loaded = load_chat(path, given=given_again("Left.", '{"x": 2}'), formats=[Point])
+
+    assert loaded.retry().value == Point(2)
+    assert loaded.limits.reply_format[1].repairs == 1
+    assert loaded.value == Point(1)
+
+
+def test_value_is_plain_data_and_a_warning_says_so_when_its_type_is_not_given(tmp_path):
+    path = saved(tmp_path / "chat.jsonl", '{"x": 1}')
+
+    with pytest.warns(NotKeptWarning, match=r"without the types of its replies \(Point\).*formats=\[…\]"):
+        loaded = load_chat(path, given=given_again())
+
+    assert loaded.value == {"x": 1}
+
+
+def test_chat_is_not_loaded_when_the_type_has_changed_so_that_the_value_does_not_fit(tmp_path):
+    path = saved(tmp_path / "chat.jsonl", '{"x": 1}')
+
+    @dataclass
+    class Point:
+        z: int
+
+    with pytest.raises(ConfigurationError, match=r"a reply of 'assistant' is no Point \(z: missing"):
+        load_chat(path, given=given_again(), formats=[Point])
+
+
+def test_type_that_nobody_was_asked_for_is_refused(tmp_path):
+    path = saved(tmp_path / "chat.jsonl", '{"x": 1}')
+
+    with pytest.raises(ConfigurationError, match="nobody was asked for Car. The forms of its replies are: Point"):
+        load_chat(path, given=given_again(), formats=[Point, Car])
+
+
+def test_file_is_damaged_when_the_json_of_a_value_is(tmp_path):
+    path = saved(tmp_path / "chat.jsonl", '{"x": 1}')
+    lines = path.read_text().splitlines()
+    [at] = [number for number, line in enumerate(lines) if '"form_given"' in line]
+    lines[at] = json.dumps(json.loads(lines[at]) | {"text": '{"x": '})
+    path.write_text("\n".join(lines))
+
+    with pytest.raises(RecordingError, match="is damaged"):
+        load_chat(path, given=given_again())
 
 
 # -- On the wire -------------------------------------------------------------------------------------------------

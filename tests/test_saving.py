@@ -3,27 +3,32 @@
 import json
 import os
 import stat
+from contextlib import suppress
 from typing import Annotated
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jupyter_agents import (
     AssistantAgent,
     GroupChat,
     GroupChatManager,
+    MathUserProxyAgent,
     ResponsiveAgent,
+    TransformMessages,
     UserProxyAgent,
     load_agents,
     load_chat,
 )
 from jupyter_agents.budget import Budget
 from jupyter_agents.conditions import MaxMessages, TextMention
-from jupyter_agents.errors import ConfigurationError, RecordingError
+from jupyter_agents.errors import ConfigurationError, NotKeptWarning, RecordingError
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
 from jupyter_agents.testing import RecordingExecutor, ScriptedHuman
-from tests.fakes import assistant, both_faces, quiet_session, texts, user, wire_of
+from tests.fakes import assistant, both_faces, quiet_session, talker, texts, user, wire_of
 
 SECRET = "sk-very-secret"
 
@@ -219,6 +224,218 @@ def test_state_is_refused_when_it_is_none_that_is_known(change, what):
 
     with pytest.raises(ConfigurationError, match=what):
         UserProxyAgent.from_state(state)
+
+
+def put(path, value):
+    """Something that changes a state at a path of keys; without a value it is taken out."""
+
+    def change(state):
+        *before, last = path
+        for key in before:
+            state = state[key]
+        if value is GONE:
+            del state[last]
+        else:
+            state[last] = value
+
+    return change
+
+
+GONE = object()
+RELATION = ("memory", "relations", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (put(["name"], 7), "has 7 as 'name', where a text that is not empty belongs"),
+        (put(["name"], " "), "has ' ' as 'name'"),
+        (
+            put(["human_input_mode"], "SOMETIMES"),
+            "as 'human_input_mode', where one of ALWAYS, TERMINATE, NEVER belongs",
+        ),
+        (put(["default_auto_reply"], 3), "has 3 as 'default_auto_reply', where a text or a message belongs"),
+        (put(["tool_policy"], None), "has None as 'tool_policy'"),
+        (put(["llm_config"], "gpt"), "has 'gpt' as 'llm_config', where a dictionary, true or false belongs"),
+        (put(["functions"], "add"), "has 'add' as 'functions', where a list belongs"),
+        (put(["functions"], [1]), r"has 1 as 'functions\[0\]', where a text belongs"),
+        (put(["memory"], []), r"has \[\] as 'memory', where a dictionary belongs"),
+        (put(["memory", "limit"], -1), "has -1 as 'memory.limit', where a whole number of at least 0 belongs"),
+        (put(["memory", "relations"], GONE), "lacks 'memory.relations'"),
+        (
+            put([*RELATION, "replies"], "yes"),
+            r"has 'yes' as 'memory.relations\[0\].replies', where true or false belongs",
+        ),
+        (put([*RELATION, "auto_replies"], True), r"has True as 'memory.relations\[0\].auto_replies'"),
+        (
+            put([*RELATION, "messages", 0], "go"),
+            r"has 'go' as 'memory.relations\[0\].messages\[0\]', where a dictionary",
+        ),
+        (put([*RELATION, "messages", 1, "message"], GONE), r"lacks 'memory.relations\[0\].messages\[1\].message'"),
+        (
+            put([*RELATION, "messages", 1, "message", "tool_calls"], [5]),
+            r"as 'memory.relations\[0\].messages\[1\].message', where a message belongs",
+        ),
+    ],
+)
+def test_state_that_was_mangled_names_the_key(change, what):
+    state = as_json(chat("1")[0].to_state())
+    change(state)
+
+    with pytest.raises(ConfigurationError, match=what):
+        UserProxyAgent.from_state(state)
+    with pytest.raises(ConfigurationError, match=what):
+        load_agents({"user": state})
+
+
+@pytest.mark.parametrize("state", [None, [], "state", 7, {"version": True}])
+def test_state_is_refused_when_it_is_no_dictionary_of_ours(state):
+    with pytest.raises(ConfigurationError, match="its state has version"):
+        UserProxyAgent.from_state(state)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.data())
+def test_state_with_anything_anywhere_is_taken_or_refused(data):
+    state = as_json(MANGLED)
+    place = data.draw(st.sampled_from(sorted(state)))
+    odd = st.sampled_from([None, True, -1, 2.5, "", "x", [], {}, [None], [{}], {"a": 1}, GONE])
+    put([place], data.draw(odd))(state)
+
+    with suppress(ConfigurationError):
+        GroupChatManager.from_state(state, agents={"A": talker("A"), "B": talker("B")})
+
+
+MANGLED = GroupChatManager(GroupChat([talker("A"), talker("B")]), llm_config=False).to_state()
+
+
+def test_no_agent_is_made_when_the_state_of_another_was_mangled():
+    made = []
+
+    class Noisy(UserProxyAgent):
+        def __init__(self, name, **options):
+            super().__init__(name, **options)
+            made.append(name)
+
+    states = as_json({name: Noisy(name).to_state() for name in ("one", "two")})
+    states["two"]["memory"] = None
+    made.clear()
+
+    with pytest.raises(ConfigurationError, match="agent 'two': its state has None as 'memory'"):
+        load_agents(states)
+    assert made == []
+
+
+def test_what_the_class_does_not_take_is_refused():
+    with pytest.raises(ConfigurationError, match="unexpected keyword argument 'humann'"):
+        UserProxyAgent.from_state(user().to_state(), humann=1)
+
+
+# -- What cannot be kept -----------------------------------------------------------------------------------------
+
+
+def shorten(content):
+    return content[:10]
+
+
+def greet(recipient, messages, sender, config):
+    return True, "Hello."
+
+
+def equipped():
+    config = {"model": ScriptedModel([]), "response_format": dict[str, int], "api_key": SECRET, "extra_body": {"a": 1}}
+    agent = AssistantAgent("poet", llm_config=config, is_termination_msg=bool, human=ScriptedHuman([]))
+    agent.register_hook("process_last_received_message", shorten)
+    agent.register_auto_reply("user", greet)
+    TransformMessages([]).add_to_agent(agent)
+    agent.tool(lambda: 1, name="one", description="One.")
+    return agent
+
+
+LOST = [
+    "function: one",
+    "reply function: greet",
+    "hook process_last_received_message: shorten",
+    "capability: TransformMessages",
+    "is_termination_msg",
+    "human",
+    "llm_config: model",
+    "llm_config: api_key",
+    "llm_config: extra_body",
+    "llm_config: the type dict[str, int] of response_format",
+]
+
+
+def test_state_lists_what_it_cannot_keep():
+    assert equipped().to_state()["not_kept"] == LOST
+    assert user().to_state()["not_kept"] == []
+
+
+def test_loading_warns_of_what_was_not_given_again():
+    state = as_json(equipped().to_state())
+    model = {"model": ScriptedModel([])}
+
+    with pytest.warns(NotKeptWarning) as caught:
+        AssistantAgent.from_state(state, functions={"one": lambda: 1}, llm_config=model, is_termination_msg=bool)
+
+    [warning] = caught
+    assert str(warning.message).startswith(
+        "The agent 'poet' is loaded without what its state could not hold (reply function: greet; hook "
+        "process_last_received_message: shorten; capability: TransformMessages; human). "
+    )
+    assert warning.filename == __file__
+
+
+def test_loading_does_not_warn_of_what_the_class_registers_itself():
+    agent = MathUserProxyAgent("student")
+
+    found = MathUserProxyAgent.from_state(as_json(agent.to_state()))
+
+    assert found.to_state() == agent.to_state()
+
+
+def test_loading_does_not_warn_of_a_key_that_may_come_from_the_environment():
+    state = AssistantAgent("a", llm_config={"model": "m", "api_key": SECRET}).to_state()
+
+    found = AssistantAgent.from_state(as_json(state))
+
+    assert state["not_kept"] == ["llm_config: api_key"]
+    assert found.llm_config == {"model": "m"}
+
+
+def test_context_that_json_cannot_say_is_listed():
+    me, _other, _ = chat("1")
+    me.initiate_chat(
+        assistant("2", name="b"), message={"content": "{x}", "context": {"x": object(), "y": 1}}, max_turns=1
+    )
+
+    assert me.to_state()["not_kept"] == ["context of a message with b: x"]
+
+
+def test_group_lists_its_functions():
+    manager = group(speaker_selection_method=lambda last, chat: None)[-1]
+
+    assert manager.to_state()["not_kept"] == ["speaker_selection_method"]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (put(["group", "agents"], None), "has None as 'group.agents', where a list belongs"),
+        (put(["group", "max_round"], "10"), "has '10' as 'group.max_round'"),
+        (put(["group", "messages"], [{"content": 1.5}]), r"as 'group.messages\[0\]', where a message belongs"),
+        (put(["group", "transitions", "Zoe"], []), "its 'transitions' names 'Zoe', who is not among its agents"),
+        (put(["group", "last_speaker"], "Zoe"), "its 'last_speaker' names 'Zoe'"),
+        (put(["group", "seed"], GONE), "lacks 'group.seed'"),
+    ],
+)
+def test_group_that_was_mangled_names_the_key(change, what):
+    me, a, b, manager = group()
+    state = as_json(manager.to_state())
+    change(state)
+
+    with pytest.raises(ConfigurationError, match=what):
+        GroupChatManager.from_state(state, agents={one.name: one for one in (me, a, b)})
 
 
 def test_class_of_ones_own_keeps_a_state_of_its_own():

@@ -141,7 +141,7 @@ def deep():
         (b"x" * 5_000, "it is 5,000 bytes, which are not text"),
         (bytearray(3), "it is 3 bytes"),
         (Opaque(), "Opaque"),
-        ([Opaque()], "it holds a Opaque, which has no text form"),
+        ([Opaque()], "it holds an object of type Opaque, which has no text form"),
         (circular(), "it contains itself"),
         (deep(), "nested too deeply"),
         (object(), "object"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig, stricter
 from jupyter_agents.agents.faces import call_hook, is_overridden
-from jupyter_agents.agents.tool_use import lender_of
+from jupyter_agents.agents.tool_use import is_external, lender_of
 from jupyter_agents.code_blocks import PYTHON, SHELL, CodeBlock
 from jupyter_agents.effects import Ask, Emit, Execute
 from jupyter_agents.errors import NoHumanError
@@ -20,6 +20,7 @@ from jupyter_agents.events import CodeFinished, Noted
 from jupyter_agents.executors.base import Executor
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.run import Run, ThisRun
+from jupyter_agents.session import CodePolicy
 from jupyter_agents.termination import ChatEnds, EndedBy
 
 if TYPE_CHECKING:
@@ -97,14 +98,19 @@ async def _approve(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock 
 
 async def _decide(agent: ResponsiveAgent, block: CodeBlock) -> tuple[CodeBlock | None, str]:
     run = await ThisRun()
-    config = agent.code_config or adjustment_of(agent).code(CodeConfig()) or CodeConfig()
-    policy = config.strictest(run.session.settings.code_policy)
+    policy = _code_policy(agent, run)
     if policy == "deny":
         return None, "Running code is not allowed here. Solve the task without code, or say what you would need."
     if policy == "auto" and not (run.tape is not None and run.tape.is_foreign):
         await _say_once(agent, run)
         return block, ""
     return await _ask_person(agent, _Wish(block, _digest(block.language, block.code)), run)
+
+
+def _code_policy(agent: ResponsiveAgent, run: Run) -> CodePolicy:
+    """The policy on code that holds for an agent: its own, that of the chat, or that of the session, whichever is stricter."""
+    config = agent.code_config or adjustment_of(agent).code(CodeConfig()) or CodeConfig()
+    return config.strictest(run.session.settings.code_policy)
 
 
 async def _say_once(agent: ResponsiveAgent, run: Run) -> None:
@@ -118,18 +124,23 @@ async def approve_call(agent: ResponsiveAgent, name: str, arguments: str) -> tup
 
     A person who is asked may have edited them. Where nothing else is said, calls are not asked about: who registers a
     function means it to be called. But the words of a recording that is neither the user's own nor trusted do not call
-    functions on this machine unless the user says so.
+    functions on this machine unless the user says so; and what an external tool does is no less than what code does, so
+    that it is asked about wherever code would not just run.
     """
     run = await ThisRun()
     lender = lender_of(agent, name)
     policy = stricter(agent.tool_policy, run.session.settings.tool_policy)
     policy = policy if lender is None else stricter(policy, lender.tool_policy)
+    is_from_outside = is_external(agent, name)
+    if is_from_outside and any(_code_policy(one, run) != "auto" for one in (agent, lender) if one is not None):
+        policy = stricter(policy, "ask")
     if policy == "deny":
         return None, "Calling functions is not allowed here. Solve the task without, or say what you would need."
     is_foreign = run.tape is not None and run.tape.is_foreign
     if policy == "auto" and not is_foreign:
         return arguments, ""
-    question = f"Call {name}?{' (The recording is not yours.)' if is_foreign else ''}"
+    why = " (The recording is not yours.)" if is_foreign else " (It is an external tool.)" if is_from_outside else ""
+    question = f"Call {name}?{why}"
     readable = _set_out(arguments)
     wish = _Wish(CodeBlock("json", readable), _digest(f"call {name}", arguments), question, is_call=True)
     approved, reason = await _ask_person(agent, wish, run)
@@ -192,8 +203,6 @@ async def _ask_person(agent: ResponsiveAgent, wish: _Wish, run: Run) -> tuple[Co
             run.session.approved.add(wish.digest)
         return wish.block, ""
     if answer.action == "edit":
-        edited = wish.say("The code was edited before it ran.", "The arguments were edited before the call.")
-        await Emit(Noted(run.chat, edited, key))
         return replace(wish.block, code=answer.text), ""
     if answer.action == "stop" and run.depth:
         why = wish.say("stopped instead of running code", "stopped instead of calling a function")

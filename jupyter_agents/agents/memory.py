@@ -343,6 +343,19 @@ def _message_to_json(message: Message) -> dict[str, Any]:
     return found
 
 
+def lost_context(agent: Any) -> list[str]:
+    """What of the `context` of messages JSON cannot say, in words."""
+    talks = memory_of(agent).talks.items()
+    found = (
+        f"context of a message with {getattr(other, 'name', other)}: {key}"
+        for other, talk in talks
+        for message in talk.messages
+        for key, value in (message.context or {}).items()
+        if not _is_plain(value)
+    )
+    return list(dict.fromkeys(found))
+
+
 def _is_plain(value: Any) -> bool:
     try:
         json.dumps(value)

@@ -6,17 +6,19 @@ recordings and in the log there is nothing but JSON.
 
 from __future__ import annotations
 
-import copy
+import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.asides import find_json
-from jupyter_agents.effects import Complete
+from jupyter_agents.agents.reply_schema import VALUE, rooted, schema_of_kind, strictly
+from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.errors import ConfigurationError, ContextLengthError, MalformedReplyError, ModelRejectedError
-from jupyter_agents.messages import Message, wire_name
+from jupyter_agents.events import FormAsked, FormGiven
+from jupyter_agents.messages import Message, scrub, wire_name
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 from jupyter_agents.run import Run, ThisRun
 
@@ -26,11 +28,10 @@ if TYPE_CHECKING:
     from jupyter_agents.progress import Limits
 
 KEY = "response_format"
-_VALUE = "value"
 _ASIDE = "mending the form of a reply"
+_DIGITS = 16  # of a digest
 _MOST_MISTAKES = 5
 _MOST_SHOWN = 100
-_NOT_STRICT = frozenset({"default", "patternProperties", "oneOf", "allOf", "not", "if", "prefixItems", "uniqueItems"})
 _MODULES = re.compile(r"(?:\w+|<locals>)\.")
 _CUT_OFF = {
     "length": "the reply was cut off at the token limit; say it shorter",
@@ -59,9 +60,9 @@ class ReplyFormat(dict[str, Any]):
         self.kind, self.repairs = kind, repairs
         is_class = isinstance(kind, type) and not hasattr(kind, "__args__")
         self.label = kind.__name__ if is_class else _MODULES.sub("", repr(kind))
-        schema, self._validate = _schema_of(kind, self.label)
-        self.schema, self.is_wrapped = _rooted(schema)
-        strict = _strictly(self.schema)
+        schema, self._validate = schema_of_kind(kind, self.label)
+        self.schema, self.is_wrapped = rooted(schema)
+        strict = strictly(self.schema)
         described: dict[str, Any] = {
             "name": wire_name(self.label).strip("_") or "reply",
             "schema": strict or self.schema,
@@ -93,11 +94,15 @@ class ReplyFormat(dict[str, Any]):
                 mistakes.append(str(error))
         raise ValueError(mistakes[0] if mistakes else "there is no JSON in it that can be parsed")
 
+    def value_of(self, text: str) -> Any:
+        """The value of JSON that is of the form."""
+        return self._value(json.loads(text))
+
     def _value(self, found: Any) -> Any:
-        if self.is_wrapped and isinstance(found, Mapping) and found.keys() == {_VALUE}:
-            found = found[_VALUE]
+        if self.is_wrapped and isinstance(found, Mapping) and found.keys() == {VALUE}:
+            found = found[VALUE]
         try:
-            return self._validate({_VALUE: found})[_VALUE]
+            return self._validate({VALUE: found})[VALUE]
         except ValueError as error:
             raise ValueError(_mistakes(error)) from error
 
@@ -120,6 +125,21 @@ def with_reply_format(config: Mapping[str, Any]) -> Mapping[str, Any]:
             )
     given = config.get(KEY)
     return config if given is None else {**config, KEY: as_reply_format(given)}
+
+
+def name_of_form(form: Any) -> str:
+    """What the log calls a form: the name of its type, or else what the server is told that it is."""
+    if isinstance(form, ReplyFormat):
+        return form.label
+    described = form.get("json_schema") if isinstance(form, Mapping) else None
+    name = described.get("name") if isinstance(described, Mapping) else None
+    return str(name or (form.get("type") if isinstance(form, Mapping) else form))
+
+
+def digest_of(form: Any) -> str:
+    """By what the log tells one form from another: what the server is sent."""
+    text = json.dumps(form, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
 # -- Asking for it -----------------------------------------------------------------------------------------------
@@ -160,11 +180,23 @@ async def complete(agent: ResponsiveAgent, messages: list[dict[str, Any]]) -> Mo
     form = asked or options.get(KEY)
     if form is not None:
         options = {**options, KEY: form}
+    if form is not None:
+        await _log_form(run, key, form)
     if not isinstance(form, ReplyFormat):
         return await Complete(key, model, ModelRequest(messages, options))
     request, model = ModelRequest(messages, options), _Told(model, form)
     reply = await Complete(key, model, request)
     return await _mended(form, key, model, request, reply, run, ends_chat=asked is not None)
+
+
+async def _log_form(run: Run, key: str, form: Any) -> None:
+    """Have the log say once which form this agent is asked for in this chat."""
+    name, digest = name_of_form(form), digest_of(form)
+    if (key, digest) not in run.state.forms:
+        run.state.forms.add((key, digest))
+        await Emit(FormAsked(run.chat, key, name, digest))
+    if isinstance(form, ReplyFormat):
+        run.log.read_forms(key, digest, form.value_of)
 
 
 def _asked_in_chat(run: Run, key: str) -> Any:
@@ -181,12 +213,12 @@ async def _mended(
         if reply.tool_calls or reply.function_call or reply.refusal:
             return reply
         try:
-            value, text = _read(form, reply)
+            text = _read(form, reply)
         except ValueError as error:
             wrong = str(error)
         else:
+            await Emit(FormGiven(run.chat, key, name_of_form(form), digest_of(form), scrub(text)))
             reply = replace(reply, content=text)
-            run.state.value = value
             run.state.answer = reply.to_message() if ends_chat else None
             return reply
         if repair < form.repairs:
@@ -195,11 +227,12 @@ async def _mended(
     raise _unusable(form, key, reply, wrong)
 
 
-def _read(form: ReplyFormat, reply: ModelReply) -> tuple[Any, str]:
+def _read(form: ReplyFormat, reply: ModelReply) -> str:
+    """The JSON in a reply that is of the form."""
     cut = _CUT_OFF.get(reply.finish_reason)
     if cut is not None:
         raise ValueError(cut)
-    return form.read(reply.content or "")
+    return form.read(reply.content or "")[1]
 
 
 def _told(form: ReplyFormat, reply: ModelReply, wrong: str) -> list[dict[str, Any]]:
@@ -261,79 +294,6 @@ def _in_words(request: ModelRequest) -> ModelRequest:
     options = {**request.options, KEY: None}
     told = {"role": "user", "content": _instruction(request.options[KEY])}
     return ModelRequest([*request.messages, told], options)
-
-
-# -- The schema --------------------------------------------------------------------------------------------------
-
-
-def _schema_of(kind: Any, label: str) -> tuple[dict[str, Any], Callable[[Mapping[str, Any]], dict[str, Any]]]:
-    """The schema of an object that holds a value of this type, and what makes such values."""
-    from jupyter_agents.tool_schema import schema_of
-    from jupyter_agents.tool_signature import Parameter, Signature
-
-    if not (isinstance(kind, type) or hasattr(kind, "__origin__") or hasattr(kind, "__args__")):
-        raise ConfigurationError(
-            f"Cannot use {kind!r} as response_format: it is no type. Give a pydantic model, a dataclass, a TypedDict, a "
-            "list[…] of one, or what the server takes as a dictionary."
-        )
-    try:
-        return schema_of(Signature(label, "", (Parameter(_VALUE, kind),)))
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"Cannot use {label} as response_format: no JSON can stand for it. Give a pydantic model, a dataclass or a "
-            "TypedDict of texts, numbers, lists and the like."
-        ) from error
-
-
-def _rooted(schema: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The schema of the value alone where that is an object, as servers demand; otherwise of an object with it as `value`."""
-    definitions = schema.get("$defs", {})
-    inner = schema["properties"][_VALUE]
-    name = str(inner.get("$ref", "")).removeprefix("#/$defs/")
-    found = dict(definitions.get(name, inner))
-    if found.get("type") != "object":
-        return dict(schema), True
-    used = {key: one for key, one in definitions.items() if f'"#/$defs/{key}"' in _references(found, definitions)}
-    return found | ({"$defs": used} if used else {}), False
-
-
-def _references(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """The text of a schema with that of all definitions which it needs."""
-    text, seen = json.dumps(schema), set[str]()
-    while found := [name for name in definitions if name not in seen and f'"#/$defs/{name}"' in text]:
-        seen.update(found)
-        text += "".join(json.dumps(definitions[name]) for name in found)
-    return text
-
-
-def _strictly(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The schema as servers take it that hold a model to it by force; `None` where theirs cannot say the same."""
-    try:
-        found: dict[str, Any] = _strict(copy.deepcopy(dict(schema)))
-    except ValueError:
-        return None
-    return found
-
-
-def _strict(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_strict(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    schema.pop("default", None)
-    if not schema or _NOT_STRICT & schema.keys() or (schema.get("type") == "array" and "items" not in schema):
-        raise ValueError("it says what strict schemas cannot")
-    if schema.get("type") == "object":
-        if "properties" not in schema or schema.get("additionalProperties", False) is not False:
-            raise ValueError("objects with other keys")
-        schema |= {"additionalProperties": False, "required": list(schema["properties"])}
-    for name in ("properties", "$defs"):
-        if name in schema:
-            schema[name] = {key: _strict(one) for key, one in schema[name].items()}
-    for name in ("items", "anyOf"):
-        if name in schema:
-            schema[name] = _strict(schema[name])
-    return schema
 
 
 # -- What is wrong -----------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.agents.hooks import read_by_model
 from jupyter_agents.agents.reply_format import complete, is_answer
-from jupyter_agents.agents.tool_use import lending
-from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, python_error
+from jupyter_agents.agents.tool_use import is_external, lending
+from jupyter_agents.code_blocks import MAX_TEXT, CodeBlock, find_code_blocks, python_error
 from jupyter_agents.effects import Emit, Hold, Together
 from jupyter_agents.events import ToolFinished, ToolStarted
 from jupyter_agents.messages import Message, ToolCall, ToolResponse
@@ -38,6 +38,10 @@ _NOT_CODE = frozenset(
     "console csv diff dot env html http ini json json5 jsonl latex log markdown math md mermaid none output "
     "plain plaintext rst stderr stdout svg tex text toml traceback tsv txt xml yaml yml".split()
 )
+
+
+_FROM_OUTSIDE = {"external": True}
+"""The mark of a message whose words are not to be trusted."""
 
 
 # -- A person, and the end of the chat ---------------------------------------------------------------------------
@@ -64,6 +68,12 @@ async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     if verdict.auto:
         return NEXT
     return Reply(True, _answering(message, verdict.reply or ""), "human")
+
+
+def speaker_before(agent: ResponsiveAgent, partner: str) -> str:
+    """Who spoke last in the talk with a partner of this name: in a group not its manager, who only passes it on."""
+    talk = next((talk for one, talk in agent.chat_messages.items() if one.name == partner), None)
+    return str(talk[-1].get("name") or partner) if talk else partner
 
 
 def _readable(talk: Talk) -> dict[str, Any]:
@@ -99,7 +109,9 @@ async def reply_by_function(agent: ResponsiveAgent, talk: Talk, sender: Any) -> 
         return NEXT
     with lending(_speaker_of(message, sender)):
         (result,) = await _results_of(agent, message, [message.function_call])
-    answer = {"content": result.content, "role": "function", "name": message.function_call.name}
+    answer: dict[str, Any] = {"content": result.content, "role": "function", "name": message.function_call.name}
+    if result.external:
+        answer["context"] = _FROM_OUTSIDE
     return Reply(True, Message.from_dict(answer), "tool", is_repair=not result.ok)
 
 
@@ -116,7 +128,9 @@ async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     responses = tuple(ToolResponse(call_id, one.text, one.images) for call_id, one in zip(calls, results, strict=True))
     text = "\n\n".join(one.text for one in results)
     failed = not all(one.ok for one in results)
-    return Reply(True, Message(text, role="tool", tool_responses=responses), "tool", is_repair=failed)
+    context = _FROM_OUTSIDE if any(one.external for one in results) else None
+    said = Message(text, role="tool", tool_responses=responses, context=context)
+    return Reply(True, said, "tool", is_repair=failed)
 
 
 def _speaker_of(message: Message, sender: Any) -> Any:
@@ -141,7 +155,8 @@ async def _result_of(agent: ResponsiveAgent, tool_call: ToolCall, arguments: str
         result = ToolResult(f"Error: {reason}", ok=False)
     else:
         ok, found = await call_hook(agent, "execute_function", {"name": tool_call.name, "arguments": arguments})
-        result = ToolResult(*parts_of(Message.from_dict(found).content), ok=bool(ok))
+        parts = parts_of(Message.from_dict(found).content)
+        result = ToolResult(*parts, ok=bool(ok), external=is_external(agent, tool_call.name))
     await Emit(ToolFinished(run.chat, key, tool_call.name, result.ok, result.text, tool_call.id))
     return result
 
@@ -210,6 +225,11 @@ def _why_not_run(message: Message, blocks: list[CodeBlock]) -> str | None:
         cut = _CUT_OFF[message.finish_reason or "interrupted"]
         return f"{cut}, so none of its code was run. Send the code again, complete, and shorter if need be."
     if not all(block.closed for block in blocks):
+        if len(message.text) > MAX_TEXT:
+            return (
+                f"The message is longer than the {MAX_TEXT // 1024} Ki characters in which code is looked for, and a code "
+                "block reaches past them, so none of the code was run. Write long data to a file in several messages."
+            )
         return "A code block is not closed with its fence, so none of the code was run. Send the complete code again."
     for number, block in enumerate(blocks, 1):
         error = python_error(block.code) if block.is_python else None

@@ -349,17 +349,20 @@ class ResponsiveAgent:
         """
         hooks.register(self, hookable_method, hook)
 
-    async def reply_to(self, sender: Any) -> Reply:
-        """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed."""
-        return await hooks.before_sending(self, await self._reply_to(sender), sender)
+    async def reply_to(self, sender: Any, exclude: Sequence[Any] = ()) -> Reply:
+        """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed.
 
-    async def _reply_to(self, sender: Any) -> Reply:
+        Reply functions in `exclude` are not asked.
+        """
+        return await hooks.before_sending(self, await self._reply_to(sender, exclude), sender)
+
+    async def _reply_to(self, sender: Any, exclude: Sequence[Any]) -> Reply:
         if not is_overridden(self, "generate_reply"):
-            return await self.choose_reply(None, sender)
+            return await self.choose_reply(None, sender, exclude)
         chosen: list[Reply] = []
         token = _chosen.set(chosen)
         try:
-            given = await call_hook(self, "generate_reply", sender=sender)
+            given = await call_hook(self, "generate_reply", sender=sender, **({"exclude": exclude} if exclude else {}))
         finally:
             _chosen.reset(token)
         if chosen and chosen[-1].to_classic() == given:
@@ -611,6 +614,7 @@ class ResponsiveAgent:
         run = await ThisRun()
         sender, empty = read_question(prompt)
         timeout = run.session.settings.prompt_timeout
+        sender = reply_functions.speaker_before(self, sender)
         asked = Prompt(prompt, agent=self.name, sender=sender or None, empty=empty, timeout=timeout)
         answer = await Ask(run.log.key_of(self), asked, self.human)
         return "exit" if answer.action == "stop" else answer.text
@@ -693,6 +697,15 @@ class ResponsiveAgent:
         if function is None:
             return lambda given: tool_use.own(self, given, **options)
         return tool_use.own(self, function, **options)
+
+    def use(self, *tools: Any) -> Self:
+        """Make functions, `Tool`s and all that servers offer (`MCPServer`) tools of this agent, as `tool` does; the agent.
+
+        A server is started if it does not run. Its tools are those of now; to use it again is to read them anew. Names that
+        the agent has already begin with that of the server. Raises `ConfigurationError` when the server does not come up.
+        """
+        tool_use.use(self, tools)
+        return self
 
     def update_tool_signature(self, tool_sig: str | Mapping[str, Any], is_remove: bool = False) -> None:
         """Add a tool's JSON signature to what the model may call, replacing that of the same name, or remove it by name."""

@@ -11,13 +11,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_agents.agents.faces import core_of
+from jupyter_agents.agents import losses
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.memory import Memory, memory_of
-from jupyter_agents.agents.model_config import SessionModel
+from jupyter_agents.agents.state_shape import check_shape
 from jupyter_agents.agents.tool_use import as_tool
-from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.models.masking import public
+from jupyter_agents.tools import Tool
 
 if TYPE_CHECKING:
     from jupyter_agents.agents.responsive import ResponsiveAgent
@@ -53,15 +54,11 @@ def state_of(agent: ResponsiveAgent, name_of: Callable[[Any], str] | None = None
     state["memory"] = memory_of(agent).to_state(name_of or (lambda one: str(one.name)))
     state["functions"] = sorted(agent.function_map)
     state["own_tools"] = sorted(agent.tool_use.own)
-    state["reply_functions"] = [
-        getattr(one.function, "__name__", repr(one.function))
-        for one in agent._reply_functions
-        if core_of(one.function) is None
-    ]
-    given_again = _given_again(agent)
-    state["llm_config"], secrets = _model_state(agent)
+    state["reply_functions"] = losses.reply_functions(agent)
+    state["llm_config"] = _model_state(agent)
     state["code_execution_config"] = _code_state(agent)
-    state["given_again"] = sorted({*given_again, *secrets})
+    state["given_again"] = sorted({*losses.given_again(agent), *losses.secrets(agent)})
+    state["not_kept"] = losses.not_kept(agent)
     group = getattr(agent, "groupchat", None)
     if isinstance(group, GroupChat):
         state["group"] = _group_state(group)
@@ -69,26 +66,10 @@ def state_of(agent: ResponsiveAgent, name_of: Callable[[Any], str] | None = None
     return state
 
 
-def _given_again(agent: Any) -> list[str]:
-    """What the agent has that cannot be written."""
-    from jupyter_agents.agents.responsive import _is_terminate
-
-    has = {
-        "is_termination_msg": agent.is_termination_msg is not _is_terminate,
-        "human": agent.human is not None,
-        "executor": agent._code_config is not None and agent._code_config.executor is not None,
-    }
-    return [name for name, is_there in has.items() if is_there]
-
-
-def _model_state(agent: Any) -> tuple[Any, list[str]]:
-    """The config without secrets, and what was left out of it."""
+def _model_state(agent: Any) -> Any:
+    """The config without what may be secret."""
     config = agent._model_config
-    if config.model is None:
-        return False, []
-    found, left_out = public(config.to_classic() or {})
-    is_object = not isinstance(config.model, SessionModel) and not found.keys() - {"tools", "functions"}
-    return found, ["model", *left_out] if is_object else left_out
+    return False if config.model is None else public(config.to_classic() or {})[0]
 
 
 def _code_state(agent: Any) -> Any:
@@ -174,7 +155,27 @@ def agent_from_state(
     cls: type[A], state: Mapping[str, Any], agents: Mapping[str, Any] | None, again: dict[str, Any]
 ) -> A:
     """What `from_state` gives: an agent of a class from a state. `again` is what was given again."""
-    _check_state(state)
+    check_state(state)
+    given = dict(again)
+    try:
+        agent = _made(cls, state, agents, again)
+    except JupyterAgentsError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"Cannot load the agent {state['name']!r}: {type(error).__name__}: {error}. Give what to_state() gave, as it was."
+        ) from error
+    losses.warn_of_losses(agent, state, given)
+    found: A = agent
+    return found
+
+
+def check_state(state: Any) -> None:
+    """Raise `ConfigurationError` for what is no state, with the key at which something is wrong."""
+    check_shape(state, VERSION)
+
+
+def _made(cls: type[Any], state: Mapping[str, Any], agents: Mapping[str, Any] | None, again: dict[str, Any]) -> Any:
     config = _given_config(state, again)
     options: dict[str, Any] = {
         **{name: state[name] for name in _PLAIN},
@@ -186,28 +187,13 @@ def agent_from_state(
     functions = again.pop("functions", None) or {}
     if "group" in state:
         options["groupchat"] = _group(state, agents or {}, again)
-    agent: Any = _built(cls, options | again)
+    agent: Any = _built(cls, options, again)
     _give_functions(agent, state, functions)
     agent.default_auto_reply = state["default_auto_reply"]
     agent.update_system_message(state["system_message"])
     if agents is not None:
         agent._memory = Memory.from_state(state["memory"], agents)
-    found: A = agent
-    return found
-
-
-def _check_state(state: Mapping[str, Any]) -> None:
-    version = state.get("version") if isinstance(state, Mapping) else None
-    if version != VERSION:
-        raise ConfigurationError(
-            f"Cannot load an agent: its state has version {version!r}, and this package reads {VERSION}. "
-            "Give what to_state() gave, or load it with the version that has written it."
-        )
-    lacking = next(
-        (name for name in (*_PLAIN, "memory", "llm_config", "code_execution_config") if name not in state), None
-    )
-    if lacking is not None:
-        raise ConfigurationError(f"Cannot load an agent: its state lacks {lacking!r}. Give what to_state() gave.")
+    return agent
 
 
 def _given_config(state: Mapping[str, Any], again: dict[str, Any]) -> Any:
@@ -233,11 +219,11 @@ def _code_config(state: Mapping[str, Any], executor: Any) -> Any:
     return {**config, **({} if executor is None else {"executor": executor})}
 
 
-def _built(cls: type[Any], options: dict[str, Any]) -> Any:
-    """An agent of a class whose constructor may take less, or other names."""
+def _built(cls: type[Any], options: dict[str, Any], again: Mapping[str, Any]) -> Any:
+    """An agent of a class whose constructor may take less of the `options`, or other names. What was given it must take."""
     parameters = inspect.signature(cls).parameters
     takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    given = {name: value for name, value in options.items() if takes_all or name in parameters}
+    given = {name: value for name, value in options.items() if takes_all or name in parameters} | dict(again)
     try:
         agent = cls(**given)
     except TypeError as error:
@@ -260,9 +246,18 @@ def _give_functions(agent: Any, state: Mapping[str, Any], functions: Mapping[str
         )
     known = {name: one for name, one in functions.items() if name in state.get("functions", ())}
     for name in set(state.get("own_tools", ())) & known.keys():
-        known[name] = agent.tool_use.own[name] = as_tool(known[name], name, None)
+        known[name] = agent.tool_use.own[name] = as_tool(known[name], name, _told_of(known[name], name, state))
     agent.register_function(known)
     _offer_again(agent, state)
+
+
+def _told_of(function: Any, name: str, state: Mapping[str, Any]) -> str | None:
+    """How the model was told of a tool; a function may have no words of its own."""
+    config = state["llm_config"]
+    offered = (config.get("tools") or ()) if isinstance(config, Mapping) and not isinstance(function, Tool) else ()
+    described = (one.get("function") for one in offered if isinstance(one, Mapping))
+    found = next((one for one in described if isinstance(one, Mapping) and one.get("name") == name), {})
+    return found.get("description")
 
 
 def _offer_again(agent: Any, state: Mapping[str, Any]) -> None:
@@ -276,9 +271,24 @@ def _offer_again(agent: Any, state: Mapping[str, Any]) -> None:
                 offer(signature)
 
 
+def _check_names(manager: str, found: Mapping[str, Any]) -> None:
+    """Refuse the state of a group that speaks of somebody who is no member of it."""
+    after, members = found["transitions"], found["agents"]
+    named = [("transitions", name) for name in [*after, *(one for others in after.values() for one in others)]]
+    if found["last_speaker"] is not None:
+        named.append(("last_speaker", found["last_speaker"]))
+    stranger = next((one for one in named if one[1] not in members), None)
+    if stranger is not None:
+        raise ConfigurationError(
+            f"Cannot load the group of {manager!r}: its {stranger[0]!r} names {stranger[1]!r}, who is not among its agents "
+            f"({', '.join(members)}). Give what to_state() gave, as it was."
+        )
+
+
 def _group(state: Mapping[str, Any], agents: Mapping[str, Any], again: dict[str, Any]) -> GroupChat:
     found = state["group"]
     by_name = {one.name: one for one in agents.values()}
+    _check_names(state["name"], found)
     lacking = next((name for name in found["agents"] if name not in by_name), None)
     if lacking is not None:
         raise ConfigurationError(

@@ -6,11 +6,11 @@ its own of that name, otherwise with that of the agent who proposed it, where it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from jupyter_agents.errors import ConfigurationError
@@ -31,12 +31,25 @@ _caller: ContextVar[Any] = ContextVar("jupyter_agents_tool_caller", default=None
 """The agent whose call is being answered."""
 
 
+class ToolSource(Protocol):
+    """What offers tools that are not known before it is asked, such as a server."""
+
+    def tools_for(self, taken: Collection[str]) -> Sequence[Tool]:
+        """Its tools, none of which has a name that is taken."""
+        ...
+
+    def replaces(self, other: Any) -> bool:
+        """Whether it is this source again: the same, or one that was made in the same way."""
+        ...
+
+
 class ToolUse:
-    """What an agent knows of tools: those that its model was offered, and which of them are its own."""
+    """What an agent knows of tools: those that its model was offered, which of them are its own, and where they are from."""
 
     def __init__(self) -> None:
         self.offered: dict[str, Tool] = {}
         self.own: dict[str, Tool] = {}
+        self.sources: list[tuple[ToolSource, tuple[str, ...]]] = []
 
 
 # -- Calling -----------------------------------------------------------------------------------------------------
@@ -114,6 +127,54 @@ def own(agent: ResponsiveAgent, function: F, **options: Any) -> F:
     agent.tool_use.own[tool.name] = tool
     _remember(function, tool)
     return function
+
+
+def use(agent: ResponsiveAgent, given: Iterable[Any]) -> None:
+    """Make all that is given tools of the agent: sources of tools (servers), tools, functions, and lists of these.
+
+    What a source offered before, and what one did that was made in the same way, goes first: a cell runs again and again.
+    """
+    for one in given:
+        if isinstance(one, list | tuple):
+            use(agent, one)
+        elif hasattr(one, "tools_for"):
+            _use_source(agent, one)
+        else:
+            own(agent, one, name=None, description=None)
+
+
+def _use_source(agent: ResponsiveAgent, source: ToolSource) -> None:
+    if agent.model is None:
+        raise ConfigurationError(
+            f"Cannot give {agent.name!r} the tools of {source!r}: no model speaks for it. Give them to the agent whose model "
+            "is to call them; whoever receives the call makes it."
+        )
+    known = agent.tool_use.sources
+    before = [(one, names) for one, names in known if source.replaces(one)]
+    old = {name for _, names in before for name in names}
+    taken = {
+        *agent.function_map,
+        *agent.tool_use.offered,
+        *(name for key in _KEYS.values() for name in _names(agent, key)),
+    }
+    tools = source.tools_for(taken - old)
+    for name in old:
+        _drop(agent, name)
+    agent.tool_use.sources = [one for one in known if one not in before]
+    for tool in tools:
+        own(agent, tool, name=None, description=None)
+    agent.tool_use.sources.append((source, tuple(tool.name for tool in tools)))
+
+
+def _drop(agent: ResponsiveAgent, name: str) -> None:
+    """Have the agent have no tool of this name, if it is still its own."""
+    tool = agent.tool_use.own.get(name)
+    if tool is None or agent.function_map.get(name) is not tool:
+        return
+    agent.register_function({name: None})
+    if name in _names(agent, "tools"):
+        update_signature(agent, "tool", name, is_remove=True)
+    agent.tool_use.own.pop(name, None)
 
 
 def register_function(

@@ -188,6 +188,15 @@ class MCPServer:
         """The tools by name."""
         return {tool.name: tool for tool in self.tools}
 
+    def tools_for(self, taken: Collection[str]) -> list[Tool]:
+        """The tools as an agent is given them that has others already, whose names are `taken`."""
+        return tools_of(self, taken=taken)
+
+    def replaces(self, other: Any) -> bool:
+        """Whether it is the same server: this one, or one of this name that is started or reached in the same way."""
+        is_server = isinstance(other, MCPServer)
+        return other is self or (is_server and (other.name, other._transport) == (self.name, self._transport))
+
     def call(self, tool: str, /, **arguments: Any) -> MCPResult:
         """What a tool answers. Raises `MCPToolError`, whose text is meant for a model."""
         return wait(self._submit_call(tool, arguments))

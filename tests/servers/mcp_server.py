@@ -3,7 +3,6 @@
 import base64
 import os
 import sys
-import time
 
 import anyio
 from mcp import types
@@ -69,13 +68,6 @@ async def sleep():
         raise
 
 
-def crash():
-    key = os.environ.get("SERVER_KEY", "")
-    sys.stderr.write("".join(f"line {number}\n" for number in range(30)) + f"the key was {key}\nout of order\n")
-    sys.stderr.flush()
-    os._exit(3)
-
-
 async def list_tools(context, params):
     return types.ListToolsResult(tools=TOOLS)
 
@@ -98,7 +90,7 @@ async def call_tool(context, params):
         case "much":
             return text("start" + "x" * 2_000_000 + "end")
         case "crash":
-            crash()
+            os._exit(3)
         case "sleep":
             await sleep()
         case "cancelled":
@@ -132,5 +124,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["http"]:
         over_http(int(sys.argv[2]))
     else:
-        time.sleep(float(os.environ.get("START_AFTER", "0")))
         anyio.run(over_stdio)

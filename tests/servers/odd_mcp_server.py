@@ -68,15 +68,24 @@ def call(request):
     elif way == "wants input":
         answer(request, error={"code": -32602, "message": "fill in a form first"})
     elif way == "fails":
-        words = {"type": "text", "text": f"no city for {os.environ['SERVER_KEY']}"}
+        words = {"type": "text", "text": f"no city for {os.environ.get('SERVER_KEY')}"}
         answer(request, result={"content": [words], "isError": True})
     elif way == "never answers":
         sys.stdin.read()
+    elif way == "crashes":
+        crash()
     else:
         more = {"resultType": "complete"} if way == "new protocol" else {}
         answer(request, result={"content": [{"type": "text", "text": f"from {os.getpid()}"}], **more})
     if way == "leaves":
         sys.exit(0)
+
+
+def crash():
+    key = os.environ.get("SERVER_KEY", "")
+    sys.stderr.write("".join(f"line {number}\n" for number in range(30)) + f"the key was {key}\nout of order\n")
+    sys.stderr.flush()
+    os._exit(3)
 
 
 def main() -> None:
