@@ -7,7 +7,15 @@ import { Connection } from '../../src/view/connection';
 import { h } from '../../src/view/dom';
 import { LiveView } from '../../src/view/live';
 import { drawMessage } from '../../src/view/messageView';
-import type { FromKernel, IActivity, IBundle, IItem, IQuestion, IState } from '../../src/view/protocol';
+import type {
+  FromKernel,
+  IActivity,
+  IBundle,
+  IItem,
+  IPause,
+  IQuestion,
+  IState
+} from '../../src/view/protocol';
 import type { IGalleryState } from '../page';
 import bundles from '../../../build/gallery/bundles.json';
 
@@ -55,6 +63,15 @@ export const states: readonly IGalleryState[] = [
   { name: 'live: tool running', draw: () => live({ activity: doing('tool', 12, 'look_up', 'user_proxy') }) },
   { name: 'live: another block runs', draw: () => live({ activity: doing('queue', 5, '', 'user_proxy') }) },
   { name: 'live: stopping', draw: () => stopping() },
+  {
+    name: 'live: pausing',
+    draw: () => live({ activity: doing('code', 83, 'python', 'user_proxy'), pause: paused('pausing') })
+  },
+  { name: 'live: paused', draw: () => live({ pause: paused('paused', 'assistant') }) },
+  {
+    name: 'live: stepping',
+    draw: () => live({ live: LIVE, activity: doing('model', 4), pause: paused('stepping') })
+  },
   { name: 'live: a question', draw: () => live({ questions: [REPLY] }) },
   { name: 'live: approval', draw: () => live({ questions: [{ ...REPLY, ...APPROVAL }] }) },
   {
@@ -87,6 +104,10 @@ function saved(count: number): HTMLElement[] {
 
 function doing(kind: IActivity['kind'], elapsed: number, what = '', agent = 'assistant'): IActivity {
   return { kind, agent, what, elapsed, remaining: null };
+}
+
+function paused(phase: IPause['phase'], agent = ''): IPause {
+  return { phase, agent, next: agent && 'reply' };
 }
 
 /** A view whose kernel says this once, and nothing more. */

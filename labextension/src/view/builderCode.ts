@@ -46,6 +46,7 @@ export class BuilderCode {
       this._question,
       this._said
     );
+    this._draw('');
   }
 
   show(listed: readonly IListed[], current: string, answer: IChecked | null): void {
