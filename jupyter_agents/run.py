@@ -30,7 +30,8 @@ class RunState:
 
     A task that goes on after the chat begins chats of its own. `reserved` are the ordinals of chats that will begin
     under it, where several begin at the same time and their numbers shall not depend on which is first. `forms` are those
-    of which the log knows that they are asked for, `answer` is the message for which the chat was held, if it was for such.
+    of which the log knows that they are asked for, `answer` is the message for which the chat was held, if it was for such. `nested` is how many chats between two agents are
+    under way directly within this one.
     """
 
     is_over: bool = False
@@ -38,6 +39,7 @@ class RunState:
     reserved: list[int] = field(default_factory=list)
     forms: set[tuple[str, str]] = field(default_factory=set)
     answer: Message | None = None
+    nested: int = 0
 
 
 @dataclass(frozen=True)

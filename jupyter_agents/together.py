@@ -16,15 +16,28 @@ async def at_the_same_time(awaitables: Sequence[Awaitable[Any]]) -> list[Any]:
     tasks = [asyncio.ensure_future(_awaited(one)) for one in awaitables]
     try:
         return await asyncio.gather(*tasks)
-    except BaseException:
+    except BaseException as failure:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(failure, _Carried):
+            raise failure.error from None
         raise
 
 
+class _Carried(Exception):
+    """Brings out of a task what would end the event loop, and in a kernel the kernel, if it left the task as it is."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 async def _awaited(one: Awaitable[Any]) -> Any:
-    return await one
+    try:
+        return await one
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise _Carried(error) from None
 
 
 def take_turns(coroutines: Sequence[Coroutine[Any, Any, Any]], perform: Callable[[Any], Any]) -> list[Any]:

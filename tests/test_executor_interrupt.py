@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from jupyter_agents.drive import drive
+from jupyter_agents.effects import CallTool
 from jupyter_agents.executors.stopping import interrupt_block, is_block_under_way, use_owner
 
 SAID = "The block was interrupted by the user.\n"
@@ -271,3 +273,108 @@ def test_block_ends_in_order_when_its_command_has_just_begun(run, bare_shell, mo
     monkeypatch.setattr(bare_shell, "system", system)
 
     assert run("!sleep 20\nprint('and on it goes')").text == SAID
+
+
+# -- Limits of time where there are no signals ----------------------------------------------------------------------
+
+
+def in_thread(chat):
+    """What a function gives in a thread of its own."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(chat()))
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    return found[0]
+
+
+LIMITED = pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "print('begun')\nwhile True: pass"),
+        ("python", "import time; print('begun')\nwhile True: time.sleep(0.01)"),
+        ("python", "print('begun')\ntry:\n    while True: pass\nexcept Exception: pass"),
+        ("python", "print('begun')\n!sleep 20"),
+        ("python", "import asyncio; print('begun'); await asyncio.sleep(20)"),
+        ("python", "import asyncio; print('begun'); await asyncio.sleep(0)\nwhile True: pass"),
+        ("bash", "echo begun; sleep 20"),
+    ],
+)
+
+
+def has_timed_out(result, *, after=0.3):
+    """Whether the block says so, after what it has shown; a traceback says where its code was."""
+    is_over = result.exit_code == 124 and result.text.endswith(f"The block timed out after {after} s.\n")
+    return is_over and result.seconds < 5
+
+
+@LIMITED
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_time_of_a_block_ends_in_a_thread(run, a_run, language, code, awaited):
+    def chat():
+        return asyncio.run(a_run(code, language, timeout=0.3)) if awaited else run(code, language, timeout=0.3)
+
+    result = in_thread(chat)
+
+    assert result.text.startswith("begun\n")
+    assert has_timed_out(result)
+    assert in_thread(lambda: run("6 * 7", timeout=5)).text == "42"
+
+
+@LIMITED
+async def test_time_of_a_block_ends_in_a_thread_that_is_awaited(run, language, code):
+    result = await asyncio.to_thread(run, code, language, timeout=0.3)
+
+    assert has_timed_out(result)
+    assert (await asyncio.to_thread(run, "6 * 7", timeout=5)).text == "42"
+
+
+def test_time_of_a_block_ends_when_an_async_callback_runs_it(a_run):
+    async def callback():
+        return await a_run("print('begun')\nwhile True: pass", timeout=0.3)
+
+    async def core():
+        return await CallTool(callback)
+
+    result = drive(core())
+
+    assert has_timed_out(result)
+
+
+def test_block_that_waits_in_c_has_timed_out_when_it_comes_back(run):
+    result = in_thread(lambda: run("import time; time.sleep(1); print('and on it goes')", timeout=0.2))
+
+    assert has_timed_out(result, after=0.2)
+    assert "and on it goes" not in result.text.splitlines()
+    assert result.seconds > 0.9
+
+
+def test_block_that_goes_on_is_told_again_when_its_time_is_over(run):
+    code = (
+        "import time\ndef wait():\n    while True: time.sleep(0.01)\n"
+        "for _ in range(2):\n    try: wait()\n    except BaseException: print('no')\nwait()"
+    )
+
+    result = in_thread(lambda: run(code, timeout=0.2))
+
+    assert result.text.startswith("no\nno\n")
+    assert has_timed_out(result, after=0.2)
+
+
+def test_time_limit_hits_the_block_or_nothing_when_it_comes_at_any_moment(run):
+    def many():
+        found = []
+        for number in range(150):
+            code = "import time\nfor _ in range(8):\n    time.sleep(0.0003)\n    sum(range(2_000))"
+            found.append(run(code, timeout=0.001 + number * 0.00008).exit_code)
+            time.sleep(0.0005)
+        return found
+
+    assert set(in_thread(many)) <= {0, 124}
+
+
+def test_no_clock_is_left_when_a_block_has_ended_in_time(run):
+    in_thread(lambda: run("1", timeout=60))
+    time.sleep(0.05)
+
+    assert not [one for one in threading.enumerate() if one.name == "jupyter-agents-time-limit"]

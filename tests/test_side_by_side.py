@@ -294,6 +294,56 @@ async def test_two_chats_of_a_pair_nested_side_by_side_wait_for_each_other_and_t
     assert texts(me.chat_messages[agent]) == ["outer?", "Wait.", "go on", "And " + DONE]
 
 
+@both_faces
+@pytest.mark.parametrize("names", [("a_ask", "ask"), ("ask", "a_ask"), ("a_ask", "ask", "a_ask", "ask")])
+def test_plain_and_async_tools_of_one_message_that_nest_chats_of_a_pair_wait_for_each_other(face, names):
+    held = []
+
+    async def inner(request):
+        held.append("begun")
+        await asyncio.sleep(0.02)
+        held.append("ended")
+        return "Inner. " + DONE
+
+    one, other = user("one"), assistant(*[inner] * len(names), name="other")
+
+    def ask():
+        return one.initiate_chat(other, message="inner?").summary
+
+    async def a_ask():
+        return (await one.a_initiate_chat(other, message="inner?")).summary
+
+    calls = tuple(ToolCall(name, "{}", str(number)) for number, name in enumerate(names))
+    agent = assistant(ModelReply("", "tool_calls", tool_calls=calls), "All " + DONE)
+    me = user(function_map={"ask": ask, "a_ask": a_ask})
+
+    result = face(me, "initiate_chat", agent, message="go")
+
+    assert [one["content"] for one in result.messages[2]["tool_responses"]] == ["Inner. Done."] * len(names)
+    assert held == ["begun", "ended"] * len(names)
+
+
+async def test_plain_chat_is_refused_clearly_when_it_would_wait_for_the_loop_that_it_holds_up():
+    async def inner(request):
+        await asyncio.sleep(0.02)
+        return "Inner. " + DONE
+
+    one, other = user("one"), assistant(inner, name="other")
+    me = user()
+
+    async def both(recipient, messages, sender, config):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(one.a_initiate_chat(other, message="inner?"))
+            await asyncio.sleep(0.01)
+            with pytest.raises(ConfigurationError, match="cannot end while a synchronous call holds up the event loop"):
+                one.initiate_chat(other, message="inner?")
+        return True, None
+
+    me.register_reply([object], both, 1)
+
+    await me.a_initiate_chat(assistant("Well?"), message="outer?")
+
+
 async def test_pair_is_free_again_when_one_is_reset():
     asked = asyncio.Event()
 

@@ -8,6 +8,7 @@ import pytest
 
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.effects import CallTool, Pause, Together
+from jupyter_agents.interrupts import ChatCancelled
 from tests.drivers import on_a_loop
 
 
@@ -149,3 +150,24 @@ def test_interrupt_stops_all_that_wait():
         drive(together(value_of(wait_long), interrupted()))
 
     assert ended == ["waited"]
+
+
+@both
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_others_end_and_the_loop_lives_when_one_is_interrupted(driven, kind):
+    started, ended = [], []
+
+    async def wait_long():
+        started.append(True)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("waited")
+
+    def stop():
+        raise kind
+
+    with pytest.raises((kind, ChatCancelled)):  # which an interrupt is to what awaits
+        driven(lambda: together(value_of(wait_long), value_of(stop)))
+
+    assert ended == ["waited"] * len(started)

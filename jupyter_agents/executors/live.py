@@ -1,7 +1,7 @@
 """Running code in the user's own kernel: its variables, its display, its working state, and a truthful outcome.
 
 Code here has all the rights of the user; whether it may run is decided before (`policy`). Limits of time are
-advisory, for C code cannot be interrupted. Who needs walls takes an isolated executor.
+advisory, for what computes in C cannot be interrupted. Who needs walls takes an isolated executor.
 """
 
 from __future__ import annotations
@@ -61,10 +61,12 @@ class LiveExecutor:
     `shell` is an IPython shell; by default that of this kernel or terminal, and in a plain script one that is made
     when it is first needed and works on the variables of `__main__`. `work_dir` is where `# filename:` blocks are
     saved, and the working directory while a block runs; it is made if needed, and a relative one is meant from the
-    directory that is current now. `timeout` is in seconds. Without `allow_input`, a call of `input()` is an error that
-    the model reads. Without `allow_await`, a block with top-level `await` is refused: for chats beside which other
-    cells run, whose output a block that awaits would take for its own. `max_text` and `max_page` are the most
-    characters of output that the model and the notebook get of one block.
+    directory that is current now. `timeout` is in seconds, and holds in whichever thread a block runs.
+    What computes in C, and outside the main thread what waits there (`time.sleep`), goes on until it returns; then the
+    block ends, and has timed out. Without `allow_input`, a call of `input()` is an error that the model reads. Without
+    `allow_await`, a block with top-level `await` is refused: for chats beside which other cells run, whose output a
+    block that awaits would take for its own. `max_text` and `max_page` are the most characters of output that the model
+    and the notebook get of one block.
 
     >>> from jupyter_agents.drive import drive
     >>> executor = LiveExecutor()

@@ -67,14 +67,15 @@ class Stopper:
 
     @contextmanager
     def watching(self, timeout: float | None) -> Iterator[None]:
-        """Have the signal handlers. Only the main thread can; elsewhere there is neither signal nor limit."""
+        """Have the signal handlers, and a limit of seconds. Only the main thread has signals; elsewhere a clock of ours ticks."""
         if not self._is_main:
-            with self._known():
+            with self._known(), self._timed(timeout):
                 yield
             return
         before = signal.signal(signal.SIGINT, self._on_interrupt)
         try:
-            with self._known(), self._limited(timeout):
+            limited = self._limited if hasattr(signal, "setitimer") else self._timed
+            with self._known(), limited(timeout):
                 yield
         finally:
             self._await_signal()
@@ -119,7 +120,7 @@ class Stopper:
                 with self._lock:
                     self._is_reachable = False
                 return
-            except KeyboardInterrupt:  # sent in this very moment, and it is sent only once
+            except (KeyboardInterrupt, BlockTimeout):  # sent in this very moment, and it is sent only once
                 continue
 
     def _await_signal(self) -> None:
@@ -164,6 +165,15 @@ class Stopper:
                 return False
             return self._signal(ends_chat) if is_ours else self._raise_there(ends_chat)
 
+    def _tell_time(self) -> bool:
+        """The same when its time is over."""
+        with self._lock:
+            task = self._task
+            if task is not None and not _is_executing(task):
+                self._cancel(None)
+                return True
+            return (task is not None or self._is_reachable) and self._raise_there(None)
+
     def _signal(self, ends_chat: bool) -> bool:
         is_on_its_way = self._wish is not None
         self._wish = ends_chat or self._wish is True
@@ -171,11 +181,14 @@ class Stopper:
             _interrupt_main()
         return self._has_heard
 
-    def _raise_there(self, ends_chat: bool) -> bool:
+    def _raise_there(self, ends_chat: bool | None) -> bool:
+        """Raise it in the thread of the block; `None` when its time is over."""
         is_late = time.monotonic() - self._told_at < _AGAIN  # the last one may be on its way still
         if is_late or not self._is_in_block(sys._current_frames().get(self._thread)):
             return False
         self._told_at = time.monotonic()
+        if ends_chat is None:
+            return _raise_in(self._thread, BlockTimeout)
         self._note(ends_chat)
         return _raise_in(self._thread, KeyboardInterrupt)
 
@@ -240,8 +253,29 @@ class Stopper:
         return is_begun and self._is_in_block(frame) and self._is_ours()
 
     @contextmanager
+    def _timed(self, timeout: float | None) -> Iterator[None]:
+        """Have a thread of ours tell the block when its time is over: where it runs there are no signals."""
+        if timeout is None:
+            yield
+            return
+        has_ended = threading.Event()
+        name = "jupyter-agents-time-limit"
+        threading.Thread(target=self._count_down, args=(timeout, has_ended), name=name, daemon=True).start()
+        try:
+            yield
+        finally:
+            has_ended.set()
+
+    def _count_down(self, seconds: float, has_ended: threading.Event) -> None:
+        if has_ended.wait(seconds):
+            return
+        self.timed_out = True
+        while not has_ended.wait(_AGAIN if self._tell_time() else _SLOW):
+            continue
+
+    @contextmanager
     def _limited(self, timeout: float | None) -> Iterator[None]:
-        if timeout is None or not hasattr(signal, "setitimer"):
+        if timeout is None:
             yield
             return
         handler = signal.signal(signal.SIGALRM, self._on_alarm)

@@ -1,5 +1,6 @@
 """Interrupting a block in a real kernel: at any moment, with nothing left over for the cells of the user."""
 
+import json
 import time
 
 import pytest
@@ -113,6 +114,34 @@ def test_interrupt_ends_the_chat_or_nothing_when_it_comes_at_any_moment(clicked,
 
     assert outcomes == ["0", "interrupted"]
     assert clicked.execute("import time; time.sleep(0.3); print('mine')").stream() == "mine\n"
+
+
+LIMITED = "await asyncio.to_thread(executor_harness.run, 'print(1)\\nwhile True: pass', timeout=0.3)"
+IN_BACKGROUND = """
+from jupyter_agents import AssistantAgent, Chat, UserProxyAgent
+from jupyter_agents.testing import ScriptedModel
+user = UserProxyAgent("user", human_input_mode="NEVER", code_execution_config={"policy": "auto", "timeout": 0.3})
+bot = AssistantAgent("bot", llm_config=ScriptedModel(["```python\\nprint(1)\\nwhile True: pass\\n```", "TERMINATE"]))
+"""
+
+
+def test_time_of_a_block_ends_in_a_thread_beside_the_cell(kernel):
+    cell = kernel.execute(f"found = {LIMITED}", "found")
+
+    found = json.loads(cell.value("found"))
+    assert found["exit_code"] == 124
+    assert found["text"].endswith("The block timed out after 0.3 s.\n")
+    assert cell.seconds < 5
+    assert kernel.execute("print(6 * 7)").stream() == "42\n"
+
+
+def test_time_of_a_block_ends_when_its_chat_is_in_the_background(kernel):
+    kernel.execute(IN_BACKGROUND + "chat = Chat(user, bot, message='Go', silent=True).start()")
+
+    cell = kernel.execute("r = await chat", "r.messages[2]['content']")
+
+    assert cell.value("r.messages[2]['content']").endswith("The block timed out after 0.3 s.\n")
+    assert cell.seconds < 5
 
 
 def race(kernel, code, call, longest, *, ends_chat):
