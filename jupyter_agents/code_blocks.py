@@ -129,6 +129,17 @@ def remove_code(text: str) -> str:
     return "\n".join(lines)
 
 
+def fenced(text: str, language: str = "text") -> str:
+    """A text as a Markdown code block, whose fence is longer than any in the text.
+
+    >>> fenced("a")
+    '```text\\na\\n```'
+    """
+    longest = max((len(found) for found in re.findall("`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
 def show_exact(code: str) -> str:
     """`code` with every character that cannot be seen, or that moves others about, written as its code point.
 

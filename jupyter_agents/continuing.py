@@ -25,18 +25,13 @@ if TYPE_CHECKING:
     from jupyter_agents.forks import Fork
 
 
-class Continuations:
-    """What can be done with a chat that has ended. Each gives a new chat on the same log; what was said stays there.
+class Resumable:
+    """Where a chat stands, and how it goes on from there. Limits are those of the chat, counted anew, unless others are given."""
 
-    The limits are those of the chat, counted anew, unless others are given. Agents that have talked otherwise since
-    then remember again what they did, as far as it was said in this chat; their models, functions and settings are
-    those of today. Nothing is run again: not code, not tools, not reply functions.
-    """
-
-    log: EventLog
-    chat: int
-    last: int
     limits: Limits
+
+    def _standing(self) -> Place:
+        raise NotImplementedError
 
     async def _resume(
         self,
@@ -46,14 +41,26 @@ class Continuations:
         budget: Budget | None = None,
         silent: bool = False,
     ) -> ChatResult:
-        """Go on where the chat has stopped: whose turn it was, speaks. For one that was interrupted, or had a limit.
+        """Go on from there: whose turn it is, speaks. For a chat that was interrupted, or had a limit, or was forked.
 
         A chat whose last message ends it, ends again. Counts of automatic replies begin anew.
         """
         limits = changed(self.limits, max_turns, termination, budget)
-        return await go_on(self._place(self.last), limits, Move(), silent=silent)
+        return await go_on(self._standing(), limits, Move(), silent=silent)
 
     resume, a_resume = faces(_resume)
+
+
+class Continuations(Resumable):
+    """What can be done with a chat that has ended. Each gives a new chat on the same log; what was said stays there.
+
+    Agents that have talked otherwise since then remember again what they did, as far as it was said in this chat; their
+    models, functions and settings are those of today. Nothing is run again: not code, not tools, not reply functions.
+    """
+
+    log: EventLog
+    chat: int
+    last: int
 
     async def _retry(
         self,
@@ -70,7 +77,7 @@ class Continuations:
         limits = changed(self.limits, max_turns, termination, budget)
         note = "The last reply of a model is asked for anew."
         if self._is_owed_reply():
-            return await go_on(self._place(self.last), limits, Move(note), silent=silent)
+            return await go_on(self._standing(), limits, Move(note), silent=silent)
         found = self._checkpoint(self.last).find(lambda one: one.origin == "model")
         if found is None:
             raise ConfigurationError("Cannot retry: no model has replied in this chat. Use resume(), or edit(text).")
@@ -132,6 +139,9 @@ class Continuations:
         from jupyter_agents.agents.checkpoints import Checkpoint
 
         return Checkpoint(self.log, self.chat, until)
+
+    def _standing(self) -> Place:
+        return self._place(self.last)
 
     def _place(self, until: int) -> Place:
         return self._checkpoint(until).place()
@@ -195,7 +205,7 @@ async def go_on(place: Place, limits: Limits, move: Move, *, silent: bool = Fals
     run = await open_run(place.log, silent=silent, budget=limits.budget)
     if place.group is None:
         check_people([place.listener], run)
-    with in_chat(one, other, run, Opening(request_reply=True, expects_replies=True)) as run:
+    with in_chat(one, other, run, Opening(request_reply=True, expects_replies=True), parent) as run:
         talk = _talk(place, move, limits, run, silent=silent)
         return await hold_chat(one, other, talk, run, parent.chat if run.depth > 1 else None)
 

@@ -29,6 +29,7 @@ from jupyter_agents.events import (
     SeriesStarted,
     Summarised,
 )
+from jupyter_agents.journal.costs import classic_cost
 from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.progress import Consumption, Limits, Progress
@@ -111,6 +112,14 @@ class ChatResult(Continuations):
             if event.usage is not None and not event.replayed:
                 total = total + event.usage
         return total
+
+    @property
+    def cost(self) -> dict[str, dict[str, Any]]:
+        """The tokens by model in the classic form, with and without replayed calls.
+
+        Money in it is `None`: no price is known, and unknown is not 0. `MaxCost` counts with prices that are given.
+        """
+        return classic_cost(self._calls())
 
     @property
     def model_calls(self) -> int:
@@ -407,13 +416,18 @@ class TurnLoop:
             if request_reply is False or (request_reply is None and not recipient.replies_to(sender)):
                 return Ending(EndedBy.NOT_REQUESTED)
             request_reply = None
-            await Hold()
+            await self._hold_before(recipient)
             self.run.ledger.reserve_turn()
             said = await recipient.reply_to(sender)
             if said.message is None:
                 return said.ending
             sender, recipient = recipient, sender
             await self._send(sender, recipient, said)
+
+    async def _hold_before(self, agent: Any) -> None:
+        """Rest where the chat is paused. A manager lets others speak, and does not say yet whom."""
+        speaks = not hasattr(agent, "groupchat")
+        await (Hold(self.run.log.key_of(agent), "reply") if speaks else Hold())
 
     async def _send(self, sender: Any, recipient: Any, said: Reply) -> None:
         await send(self.run, sender, recipient, said)

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.agents.checkpoints import Checkpoint, Place
 from jupyter_agents.agents.faces import call_hook, faces
 from jupyter_agents.agents.twins import Twins
-from jupyter_agents.budget import Budget
-from jupyter_agents.continuing import Move, changed, go_on
+from jupyter_agents.continuing import Resumable
 from jupyter_agents.progress import Limits
-from jupyter_agents.termination import Condition
 
 if TYPE_CHECKING:
     from jupyter_agents.conversation import ChatResult
 
 
 @dataclass(frozen=True)
-class Fork:
+class Fork(Resumable):
     """Copies of the agents of a chat that remember what those did after message `at`, and how to go on with them.
 
     They are agents as any others: `fork.initiator.initiate_chat(fork.recipient, clear_history=False, …)` works, too.
@@ -64,19 +62,8 @@ class Fork:
         """The new agent in place of the one with whom it was begun."""
         return self._place.recipient
 
-    async def _resume(
-        self,
-        *,
-        max_turns: int | None = None,
-        termination: Condition | None = None,
-        budget: Budget | None = None,
-        silent: bool = False,
-    ) -> ChatResult:
-        """Go on from there: whose turn it is, speaks. The limits are those of the chat, unless others are given."""
-        limits = changed(self.limits, max_turns, termination, budget)
-        return await go_on(self._place, limits, Move(), silent=silent)
-
-    resume, a_resume = faces(_resume)
+    def _standing(self) -> Place:
+        return self._place
 
     async def _send(self, message: Any, **options: Any) -> ChatResult:
         """Have the initiator say something, and go on from that. Options are those of `initiate_chat`."""

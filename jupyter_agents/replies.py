@@ -62,13 +62,15 @@ class ReplyFunction:
     """A reply function with the senders it answers to, and its configuration.
 
     A dictionary, list or set given as `config` is copied, and `reset` brings the copy back to what it was. Any other
-    object (an agent, a board, a future) is handed on as it is, and only `reset_config` can reset it.
+    object (an agent, a board, a future) is handed on as it is, and only `reset_config` can reset it. With
+    `is_for_async_only` an async function is not asked by the synchronous methods.
     """
 
     trigger: Any
     function: Callable[..., Any]
     config: Any = None
     reset_config: Callable[[Any], None] | None = None
+    is_for_async_only: bool = False
     _initial: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,11 +85,23 @@ class ReplyFunction:
         else:
             self.config = _copied(self._initial)
 
+    def calling(self, function: Callable[..., Any]) -> ReplyFunction:
+        """The same entry, with its configuration as it is now, for another function."""
+        other = copy.copy(self)
+        other.function = function
+        vars(other).pop("_takes_names", None)
+        return other
+
     def arguments(self, recipient: Any, messages: Any, sender: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """How the function is called: by the classic names where it takes them, otherwise by position."""
         if self._takes_names:
             return (recipient,), {"messages": messages, "sender": sender, "config": self.config}
         return (recipient, messages, sender, self.config), {}
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return inspect.iscoroutinefunction(self.function)
 
     @property
     def is_unbound(self) -> bool:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from jupyter_agents.display import front_end, slots
 from jupyter_agents.display.slots import WIDGET_MIME
-from jupyter_agents.events import Delta, Entry, Waiting
+from jupyter_agents.events import Entry, Notice
 from tests.fakes import FakeClock
 
 
@@ -77,4 +77,4 @@ class Lab:
 def tell(listener, *events):
     """Let a listener hear events as entries of a log, and notices as they are."""
     for event in events:
-        listener(event if isinstance(event, (Delta, Waiting)) else Entry(0, event))
+        listener(event if isinstance(event, Notice) else Entry(0, event))

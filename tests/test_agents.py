@@ -8,7 +8,7 @@ from jupyter_agents.agents.assistant import SYSTEM_MESSAGE
 from jupyter_agents.errors import ConfigurationError, InvalidMessageError, ModelNotConfiguredError
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
-from tests.fakes import assistant, both_faces, quiet_session, talker, texts, user
+from tests.fakes import assistant, both_faces, quiet_session, talker, texts, user, wire_of
 
 
 @pytest.fixture(autouse=True)
@@ -469,6 +469,64 @@ def test_one_talk_is_forgotten_when_it_is_cleared_by_name():
     assert me.chat_messages[one] == []
     assert texts(me.chat_messages[other]) == ["Hi", "2"]
     assert texts(one.chat_messages[me]) == ["Hi", "1"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kept"), [(None, []), (0, []), (1, ["2"]), (3, ["1", "go", "2"]), (9, ["Hi", "1", "go", "2"])]
+)
+def test_last_messages_stay_when_a_history_is_cleared_but_for_them(number, kept):
+    me, agent = user(default_auto_reply="go"), assistant("1", "2", "TERMINATE")
+    me.initiate_chat(agent, message="Hi", max_turns=2)
+
+    agent.clear_history(me, nr_messages_to_preserve=number)
+    me.send("more", agent)
+
+    assert texts(agent.chat_messages[me])[: len(kept) + 1] == [*kept, "more"]
+    assert texts(wire_of(agent)) == [*kept, "more"]
+    assert texts(me.chat_messages[agent])[:4] == ["Hi", "1", "go", "2"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_call_stays_with_its_result_when_a_history_is_cleared_but_for_the_result(number):
+    call = {"content": None, "tool_calls": [{"id": "1", "function": {"name": "add", "arguments": "{}"}}]}
+    me, agent = user(function_map={"add": lambda: 3}), assistant(call, "3")
+    me.initiate_chat(agent, message="Add", max_turns=2)
+
+    me.clear_history(agent, number)
+
+    kept = me.chat_messages[agent]
+    assert [one.get("role") for one in kept[-number:]] == ["tool", "user"][-number:]
+    assert bool(kept[0].get("tool_calls")) == (number == 2)
+
+
+def test_last_messages_of_every_talk_stay_when_nobody_is_named():
+    me, one, other = user(), assistant("1", name="one"), assistant("2", name="other")
+    for agent in (one, other):
+        me.initiate_chat(agent, message="Hi", max_turns=1)
+
+    me.clear_history(nr_messages_to_preserve=1)
+    me.clear_history(recipient=other)
+
+    assert texts(me.chat_messages[one]) == ["1"]
+    assert me.chat_messages[other] == []
+
+
+@pytest.mark.parametrize("number", [-1, "2", True, 1.5])
+def test_nothing_is_forgotten_when_the_number_of_messages_to_keep_is_none(number):
+    me, agent = user(), assistant("1")
+    me.initiate_chat(agent, message="Hi", max_turns=1)
+
+    with pytest.raises(ConfigurationError, match="Cannot clear the history: nr_messages_to_preserve is"):
+        me.clear_history(agent, number)
+
+    assert texts(me.chat_messages[agent]) == ["Hi", "1"]
+
+
+def test_history_is_not_cleared_when_two_agents_are_named_as_one():
+    me, one, other = user(), assistant(name="one"), assistant(name="other")
+
+    with pytest.raises(ConfigurationError, match="agent and recipient are one"):
+        me.clear_history(one, recipient=other)
 
 
 def test_everything_is_forgotten_when_an_agent_is_reset():

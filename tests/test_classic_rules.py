@@ -14,7 +14,7 @@ from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
-from tests.fakes import FakeExecutor, assistant, both_faces, quiet_session, talker, texts, user
+from tests.fakes import FakeExecutor, assistant, both_faces, quiet_session, talker, texts, user, wire_of
 
 CALL = {"content": None, "tool_calls": [{"id": "1", "function": {"name": "add", "arguments": "{}"}}]}
 
@@ -45,13 +45,6 @@ def trio(**options):
 @pytest.mark.parametrize(
     ("call", "keyword"),
     [
-        (
-            lambda agent: agent.register_reply([None], answer, ignore_async_in_sync_chat=True),
-            "ignore_async_in_sync_chat",
-        ),
-        (lambda agent: agent.register_reply([None], answer, remove_other_reply_funcs=True), "remove_other_reply_funcs"),
-        (lambda agent: agent.clear_history(None, nr_messages_to_preserve=1), "nr_messages_to_preserve"),
-        (lambda agent: GroupChat([agent], select_speaker_auto_verbose=True), "select_speaker_auto_verbose"),
         (lambda agent: GroupChat([agent], select_speaker_auto_model_client_cls=object), "model_client_cls"),
     ],
 )
@@ -67,21 +60,36 @@ def test_keyword_of_later_versions_that_is_not_here_is_refused_by_name(call, key
 @both_faces
 def test_keywords_of_later_versions_that_have_no_meaning_here_do_no_harm(face):
     result = face(user(), "initiate_chat", assistant("Hi."), message="go", max_turns=1, cache=None, verbose=True)
+    group = trio(select_speaker_auto_verbose=True)
 
     assert texts(result.messages) == ["go", "Hi."]
+    assert len(face(group.agents[0], "initiate_chat", GroupChatManager(group, llm_config=False), message="go")) == 3
 
 
 @pytest.mark.parametrize(
     "name",
     """check_termination_and_human_reply execute_code_blocks execute_function generate_code_execution_reply
     generate_function_call_reply generate_init_message generate_oai_reply generate_reply generate_tool_calls_reply
-    get_human_input initiate_chat initiate_chats receive run_chat run_code send""".split(),
+    get_human_input initiate_chat initiate_chats receive resume run_chat run_code send""".split(),
 )
 def test_method_has_an_async_face(name):
     plain, awaited = (getattr(GroupChatManager, prefix + name) for prefix in ("", "a_"))
 
     assert not inspect.iscoroutinefunction(plain)
     assert inspect.iscoroutinefunction(awaited)
+
+
+# -- Messages ----------------------------------------------------------------------------------------------------
+
+
+@both_faces
+def test_model_of_two_reads_no_name_and_no_role_but_that_of_who_spoke(face):
+    agent = assistant("Hi.")
+
+    result = face(user(), "initiate_chat", agent, message={"content": "go", "override_role": "system"}, max_turns=1)
+
+    assert wire_of(agent) == [{"role": "user", "content": "go"}]
+    assert [one["name"] for one in result.messages] == ["user", "assistant"]
 
 
 # -- Code --------------------------------------------------------------------------------------------------------
@@ -232,13 +240,47 @@ def test_next_speaker_is_announced():
 # -- The page about them -----------------------------------------------------------------------------------------
 
 
+PAGE = (Path(__file__).parents[1] / "docs" / "differences.md").read_text(encoding="utf-8")
+RULES = PAGE.partition("## Defects")[0]
+
+
+def named_in(line):
+    """The file and the name of each test that a line names; `::name` is in the file named before it."""
+    file = None
+    for given, name in re.findall(r"`([\w./]*)::(\w+)`", line):
+        file = given or file
+        yield file if file is None or file.startswith("tests/") else f"tests/{file}", name
+
+
 def test_each_rule_of_the_page_says_whether_it_is_kept_and_names_a_test():
-    page = (Path(__file__).parents[1] / "docs" / "differences.md").read_text(encoding="utf-8")
-    tables = page.partition("## Rule by rule")[2].partition("## Defects")[0]
-    rows = [line for line in tables.splitlines() if line.startswith("| ") and not line.startswith("| rule |")]
+    header = "| the classic does | here | test |"
+    lines = [line for line in RULES.splitlines() if line.startswith("| ")]
+    rows = [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in lines if line != header]
 
-    cells = [re.split(r"(?<!\\) \| ", row.strip("| ")) for row in rows]
+    assert len(rows) > 200
+    assert lines.count(header) == RULES.count("\n## ")
+    assert [row for row in rows if len(row) != 3 or not re.match("kept|changed: .", row[1])] == []
+    assert [row for row in rows if not list(named_in(row[2]))] == []
 
-    assert len(rows) > 150
-    assert [row for row in cells if len(row) != 3 or not re.match("kept|changed|not yet", row[1])] == []
-    assert [row for row in cells if not re.search(r"`[\w/]*test_\w+\.py::test_\w+`", row[2])] == []
+
+def test_each_rule_and_each_heading_of_the_page_is_there_once():
+    rules = [line.split(" | ")[0] for line in RULES.splitlines() if line.startswith("| ") and " here |" not in line]
+    headings = re.findall(r"^#+ .*$", PAGE, re.MULTILINE)
+
+    assert len(set(rules)) == len(rules)
+    assert len(set(headings)) == len(headings)
+
+
+def test_each_test_that_the_page_names_is_there():
+    named = {one for line in PAGE.splitlines() for one in named_in(line)}
+    root = Path(__file__).parents[1]
+
+    defined = {
+        (file, name)
+        for file in {file for file, _ in named}
+        if file is not None and (root / file).is_file()
+        for name in re.findall(r"^(?:async )?def (test_\w+)", (root / file).read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+    assert len(named) > 300
+    assert named - defined == set()

@@ -54,6 +54,18 @@ def test_chat_needs_a_message(face):
 
 
 @both_faces
+@pytest.mark.parametrize("message", ["", "  ", {"content": ""}])
+def test_chat_may_begin_with_an_empty_message(face, message):
+    agent = assistant("What can I do?")
+
+    result = face(user(), "initiate_chat", agent, message=message, max_turns=1)
+
+    said = message["content"] if isinstance(message, dict) else message
+    assert texts(result.messages) == [said, "What can I do?"]
+    assert wire_of(agent) == [{"role": "user", "content": said}]
+
+
+@both_faces
 @pytest.mark.parametrize("message", [{}, {"role": "user"}, {"content": None}, 3, ["Hi"], {"content": 3}])
 def test_invalid_message_is_refused_before_anything_is_remembered(face, message):
     agent, me = assistant("never"), user()
@@ -678,6 +690,30 @@ def test_tokens_of_nested_chats_are_in_the_usage():
     result = me.initiate_chat(agent, message="go")
 
     assert result.usage == Usage(70, 7)
+
+
+def test_cost_is_the_tokens_by_model_and_money_is_not_known():
+    first = ModelReply("7", usage=Usage(10, 1), model="small")
+    agent = assistant(
+        first, ModelReply("8", usage=Usage(20, 2), model="large"), ModelReply("9. TERMINATE", model="large")
+    )
+
+    result = user(default_auto_reply="And?").initiate_chat(agent, message="go")
+
+    small = {"cost": None, "prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}
+    assert result.cost["usage_including_cached_inference"]["small"] == small
+    assert result.cost["usage_excluding_cached_inference"]["small"] == small
+    assert result.cost["usage_including_cached_inference"]["total_cost"] is None
+    assert result.usage.total_tokens == sum(
+        one["total_tokens"] for one in result.cost["usage_excluding_cached_inference"].values() if isinstance(one, dict)
+    )
+
+
+def test_cost_is_nothing_when_no_model_was_called():
+    result = user().initiate_chat(talker("other", "yes"), message="go", max_turns=1)
+
+    nothing = {"total_cost": 0}
+    assert result.cost == {"usage_including_cached_inference": nothing, "usage_excluding_cached_inference": nothing}
 
 
 # -- Failures ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """Groups: who hears what, who speaks next, and why the talk of a group ends."""
 
+import asyncio
+import contextlib
 import json
+import signal
 from itertools import pairwise
 
 import pytest
@@ -9,10 +12,14 @@ from jupyter_agents import GroupChat, GroupChatManager
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
 from jupyter_agents.events import ModelAsked, Relayed, SpeakerChosen
 from jupyter_agents.human.base import Answer
+from jupyter_agents.human.scripted import ScriptedHuman
+from jupyter_agents.messages import ToolCall
+from jupyter_agents.models.base import ModelReply
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy, TextMention
-from tests.fakes import assistant, both_faces, quiet_session, sync_face, talker, texts, user, wire_of
+from tests.drivers import on_a_loop
+from tests.fakes import FakeExecutor, assistant, both_faces, quiet_session, sync_face, talker, texts, user, wire_of
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +227,186 @@ def test_interrupt_ends_the_chat_when_there_is_no_admin():
         group.agents[0].initiate_chat(manager, message="Go")
 
     assert speakers(caught.value.result) == ["user"]
+
+
+def waiting(*before, name="A", says="never"):
+    """An assistant whose model calls each of these functions when it is asked, and then waits for long."""
+
+    def answer(begin):
+        async def answered(request):
+            begin()
+            await asyncio.sleep(20)
+            return says
+
+        return answered
+
+    return assistant(*map(answer, before), "On we go.", name=name)
+
+
+def press():
+    """Interrupt this process, as Ctrl-C does."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def group_of(*members, **options):
+    """A user and these, and their manager."""
+    group = GroupChat([user("user"), *members], **({"speaker_selection_method": "round_robin"} | options))
+    return group.agents[0], GroupChatManager(group, llm_config=False)
+
+
+def test_admin_has_the_word_when_a_script_is_interrupted():
+    starter, manager = group_of(waiting(press), talker("Admin", "Enough. TERMINATE"))
+
+    async def main():
+        result = await starter.a_initiate_chat(manager, message="Go")
+        return result, asyncio.current_task().cancelling()
+
+    result, cancelling = asyncio.run(main())
+
+    assert speakers(result) == ["user", "Admin"]
+    assert cancelling == 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_script_ends_when_it_is_interrupted_while_the_admin_has_the_word():
+    starter, manager = group_of(waiting(press), waiting(press, name="Admin"))
+    results = []
+
+    async def main():
+        try:
+            await starter.a_initiate_chat(manager, message="Go")
+        except asyncio.CancelledError as stop:
+            results.append(stop.result)
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+
+    assert speakers(results[0]) == ["user"]
+    assert results[0].ended_by == EndedBy.INTERRUPTED
+
+
+def test_admin_of_the_inner_group_has_the_word_first_and_then_that_of_the_outer_one():
+    team = GroupChat([waiting(press), waiting(press, name="Admin")], speaker_selection_method="round_robin")
+    inner = GroupChatManager(team, "team", llm_config=False)
+    starter, outer = group_of(inner, talker("Chief", "Enough. TERMINATE"), admin_name="Chief")
+
+    result = on_a_loop(lambda: starter.a_initiate_chat(outer, message="Go"))
+
+    asked = [event.agent for event in result.events if isinstance(event, ModelAsked)]
+    assert asked == ["A", "Admin"]
+    assert speakers(result) == ["user", "Chief"]
+
+
+@pytest.mark.parametrize("cancel", ["task", "time limit", "task group"])
+async def test_group_is_cancelled_when_that_was_no_interrupt(cancel):
+    starter, manager = group_of(waiting(lambda: None), talker("Admin", "Enough. TERMINATE"))
+
+    async def fail():
+        await asyncio.sleep(0.1)
+        raise LookupError
+
+    async def hold():
+        if cancel == "time limit":
+            async with asyncio.timeout(0.1):
+                await starter.a_initiate_chat(manager, message="Go")
+        async with asyncio.TaskGroup() as tasks:
+            if cancel == "task group":
+                tasks.create_task(fail())
+            await starter.a_initiate_chat(manager, message="Go")
+
+    task = asyncio.create_task(hold())
+    if cancel == "task":
+        await asyncio.sleep(0.1)
+        task.cancel()
+
+    expected = {"task": asyncio.CancelledError, "time limit": TimeoutError, "task group": ExceptionGroup}
+    with pytest.raises(expected[cancel]):
+        await task
+
+
+def test_group_is_cancelled_when_an_interrupt_comes_in_the_same_moment():
+    def cancel_and_press():
+        asyncio.current_task().cancel()
+        press()
+
+    starter, manager = group_of(waiting(cancel_and_press), talker("Admin", "Enough. TERMINATE"))
+
+    async def main():
+        task = asyncio.create_task(starter.a_initiate_chat(manager, message="Go"))
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(main())
+
+
+def test_chat_goes_on_when_somebody_makes_nothing_of_an_interrupt():
+    async def stubborn(request):
+        press()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(20)
+        return "So what? TERMINATE"
+
+    starter, manager = group_of(assistant(stubborn, name="A"), talker("Admin", "Enough. TERMINATE"))
+
+    async def main():
+        result = await starter.a_initiate_chat(manager, message="Go")
+        return result, asyncio.current_task().cancelling()
+
+    result, cancelling = asyncio.run(main())
+
+    assert speakers(result) == ["user", "A"]
+    assert cancelling == 0
+
+
+def test_other_group_talks_on_undisturbed_when_its_chat_began_elsewhere():
+    """As a task of an earlier cell does, beside a cell that is interrupted."""
+    starter, manager = group_of(waiting(lambda: None), talker("Admin", "Enough. TERMINATE"))
+    heard = []
+
+    async def main():
+        task = asyncio.create_task(starter.a_initiate_chat(manager, message="Go"))
+        await asyncio.sleep(0.1)
+        before = signal.signal(signal.SIGINT, lambda *_: heard.append("cell"))
+        press()
+        signal.signal(signal.SIGINT, before)
+        await asyncio.sleep(0.1)
+        is_going_on = not task.done()
+        task.cancel()
+        await asyncio.wait([task])
+        return is_going_on
+
+    assert asyncio.run(main())
+    assert heard == ["cell"]
+
+
+@both_faces
+def test_nobody_makes_the_calls_that_were_interrupted(face):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    calls = ModelReply("", "tool_calls", tool_calls=(ToolCall("work", "{}", "1"),))
+    runner = user("runner", function_map={"work": interrupted})
+    admin = user("Admin", function_map={"work": lambda: "done after all"}, default_auto_reply="Enough. TERMINATE")
+    starter, manager = group_of(assistant(calls, name="A"), runner, admin)
+
+    result = face(starter, "initiate_chat", manager, message="Go")
+
+    assert speakers(result) == ["user", "A", "Admin"]
+    assert result.messages[-1]["content"] == "Enough. TERMINATE"
+
+
+@both_faces
+def test_person_who_is_the_admin_decides_about_the_code_that_was_interrupted(face):
+    executor = FakeExecutor(KeyboardInterrupt(), "done")
+    options = {"code_execution_config": {"executor": executor}}
+    admin = user("Admin", human_input_mode="ALWAYS", human=ScriptedHuman(["", "exit"]), **options)
+    starter, manager = group_of(talker("A", "```python\nwork()\n```"), user("runner", **options), admin)
+
+    result = face(starter, "initiate_chat", manager, message="Go", max_turns=1)
+
+    assert speakers(result)[:3] == ["user", "A", "Admin"]
+    assert "done" in result.messages[2]["content"]
 
 
 # -- Selection without a model -----------------------------------------------------------------------------------
@@ -540,15 +727,16 @@ def test_member_of_a_team_is_found_by_name():
 # -- Going on from messages --------------------------------------------------------------------------------------
 
 
+@both_faces
 @pytest.mark.parametrize("as_json", [False, True])
-def test_group_goes_on_from_the_messages_of_an_earlier_one(as_json):
+def test_group_goes_on_from_the_messages_of_an_earlier_one(face, as_json):
     earlier, manager = trio(max_round=3)
     earlier.agents[0].initiate_chat(manager, message="Go")
     messages = manager.messages_to_string() if as_json else list(earlier.messages)
     group, manager = trio(max_round=3)
 
-    last_speaker, last_message = manager.resume(messages)
-    result = last_speaker.initiate_chat(manager, message=last_message, clear_history=False)
+    last_speaker, last_message = face(manager, "resume", messages)
+    result = face(last_speaker, "initiate_chat", manager, message=last_message, clear_history=False)
 
     assert last_speaker.name == "B"
     assert speakers(result) == ["B", "C", "user"]
@@ -617,7 +805,6 @@ TWIN = talker("twin")
         ({"agents": [TWIN, TWIN]}, "'twin' is in it twice"),
         ({"agents": [TWIN, talker("twin")]}, "two of its agents are named 'twin'"),
         ({"max_round": 0}, "max_round is 0"),
-        ({"enable_clear_history": True}, "enable_clear_history is not supported"),
         ({"max_round": "10"}, "max_round is '10'"),
         ({"max_retries_for_selecting_speaker": -1}, "max_retries_for_selecting_speaker is -1"),
         ({"speaker_selection_method": "best"}, "Cannot select speakers by 'best'"),

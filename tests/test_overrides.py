@@ -5,6 +5,7 @@ from unittest.mock import AsyncMock, MagicMock, patch
 import pytest
 
 from jupyter_agents import EndedBy, MaxMessages, ResponsiveAgent, UserProxyAgent
+from jupyter_agents.agents.faces import faces, is_overridden
 from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.session import use_session
@@ -383,6 +384,33 @@ def test_override_of_the_opening_is_given_all_other_keywords(face):
     result = face(solver, "initiate_chat", assistant("7"), problem="3 + 4", max_turns=1)
 
     assert result.messages[0]["content"] == "Solve 3 + 4 (hint: none)"
+
+
+@both_faces
+def test_opening_of_a_subclass_that_is_made_of_one_coroutine_is_obeyed(face):
+    class Polite(UserProxyAgent):
+        async def _generate_init_message(self, **context):
+            return f"Please: {await super()._generate_init_message(**context)}"
+
+        generate_init_message, a_generate_init_message = faces(_generate_init_message)
+
+    me = Polite("me", human_input_mode="NEVER", code_execution_config=False)
+    result = face(me, "initiate_chat", assistant("7"), message="3 + 4", max_turns=1)
+
+    assert result.messages[0]["content"] == "Please: 3 + 4"
+    assert is_overridden(me, "generate_init_message")
+
+
+def test_hook_is_overridden_when_its_definition_is_not_the_first_one():
+    class Alias(UserProxyAgent):
+        get_human_input = ResponsiveAgent.get_human_input
+        run_code = print
+
+    agent = Alias("me", human_input_mode="NEVER")
+
+    assert [name for name in VALUES if is_overridden(agent, name)] == ["run_code"]
+    agent.a_get_human_input = print
+    assert is_overridden(agent, "get_human_input")
 
 
 @both_faces

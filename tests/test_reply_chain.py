@@ -8,7 +8,7 @@ from jupyter_agents.errors import ConfigurationError, InvalidMessageError
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
-from tests.fakes import assistant, both_faces, quiet_session, talker, texts, user, wire_of
+from tests.fakes import assistant, async_face, both_faces, quiet_session, sync_face, talker, texts, user, wire_of
 
 HI = [{"role": "user", "content": "Hi"}]
 
@@ -94,6 +94,96 @@ def test_register_reply_is_another_name_of_register_auto_reply():
     agent.register_reply([None], saying("yes"))
 
     assert agent.generate_reply(HI) == "yes"
+
+
+@both_faces
+@pytest.mark.parametrize("old", ["generate_oai_reply", "a_generate_oai_reply"])
+def test_function_takes_the_place_of_another_when_it_replaces_it(face, old):
+    order, agent = [], assistant("model")
+    agent.register_reply([None], noting("first", order))
+
+    agent.replace_reply_func(getattr(ResponsiveAgent, old), noting("instead of the model", order, final=True))
+
+    assert face(agent, "generate_reply", HI) == "instead of the model"
+    assert order == ["first", "instead of the model"]
+
+
+def test_trigger_and_config_stay_when_a_function_is_replaced():
+    seen, agent = [], talker("agent", default_auto_reply="default")
+
+    def old(recipient, messages, sender, config):
+        config["old"] = True
+        return False, None
+
+    def new(recipient, *, messages, sender, config):
+        seen.append(dict(config))
+        return True, "new"
+
+    agent.register_reply("Alice", old, config={"set": "here"})
+    agent.generate_reply(HI, talker("Alice"))
+    agent.replace_reply_func(old, new)
+
+    assert agent.generate_reply(HI, talker("Alice")) == "new"
+    assert agent.generate_reply(HI, talker("Bob")) == "default"
+    agent.reset()
+    agent.generate_reply(HI, talker("Alice"))
+    assert seen == [{"set": "here", "old": True}, {"set": "here"}]
+
+
+def test_first_replacement_stays_when_the_other_face_of_a_function_is_replaced_after_it():
+    agent = assistant("model")
+
+    agent.replace_reply_func(ResponsiveAgent.generate_oai_reply, saying("first"))
+    agent.replace_reply_func(ResponsiveAgent.a_generate_oai_reply, saying("second"))
+
+    assert agent.generate_reply(HI) == "first"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (saying("unknown"), saying("new"), "it is not registered"),
+        (ResponsiveAgent.generate_oai_reply, "new", "it cannot be called"),
+    ],
+)
+def test_function_that_cannot_be_replaced_is_refused(old, new, words):
+    agent = assistant("model")
+
+    with pytest.raises(ConfigurationError, match=words):
+        agent.replace_reply_func(old, new)
+
+    assert agent.generate_reply(HI) == "model"
+
+
+@pytest.mark.parametrize(("face", "expected"), [(sync_face, "plain"), (async_face, "async")], ids=["sync", "async"])
+def test_async_function_is_passed_over_by_the_sync_face_when_it_is_to_be_ignored_there(face, expected):
+    async def awaited(recipient, messages, sender, config):
+        return True, "async"
+
+    agent = talker("agent")
+    agent.register_reply([None], saying("plain"))
+    agent.register_reply([None], awaited, ignore_async_in_sync_chat=True)
+
+    assert face(agent, "generate_reply", HI) == expected
+
+
+def test_others_are_gone_when_a_function_takes_the_place_of_all():
+    agent = assistant("model", default_auto_reply="default")
+    agent.register_reply([None], saying("other"))
+
+    agent.register_reply("Alice", saying("only"), remove_other_reply_funcs=True)
+
+    assert agent.generate_reply(HI, talker("Alice")) == "only"
+    assert agent.generate_reply(HI) == "default"
+
+
+def test_others_stay_when_the_function_that_is_to_take_their_place_is_refused():
+    agent = assistant("model")
+
+    with pytest.raises(ValueError, match="Cannot register a reply for trigger 1"):
+        agent.register_reply(1, saying("only"), remove_other_reply_funcs=True)
+
+    assert agent.generate_reply(HI) == "model"
 
 
 def test_built_in_functions_are_asked_in_the_classic_order():

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_agents.code_blocks import fenced
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.retrieval.chunks import Chunk, Cutting, cut, estimate_tokens
-from jupyter_agents.retrieval.documents import Document, ReadDocuments, fenced
+from jupyter_agents.retrieval.documents import Document, ReadDocuments
 from jupyter_agents.retrieval.embeddings import EmbeddingIndex
 from jupyter_agents.retrieval.index import BM25Index, Hit, words_of
 from jupyter_agents.retrieval.stores import hits_of, index_of

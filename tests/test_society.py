@@ -34,6 +34,25 @@ def starts(result):
     return [(one.chat, one.parent, one.initiator, one.recipient) for one in result.log.select(ChatStarted)]
 
 
+def test_arguments_after_the_preparer_stand_in_the_classic_order():
+    manager = GroupChatManager(GroupChat([talker("alone")]), llm_config=False)
+    functions = {"f": len}
+
+    agent = SocietyOfMindAgent(
+        "Society", manager, None, str.islower, 3, "NEVER", functions, {}, ScriptedModel([]), "default"
+    )
+
+    assert (agent.is_termination_msg, agent.max_consecutive_auto_reply()) == (str.islower, 3)
+    assert (agent.human_input_mode, agent.function_map) == ("NEVER", functions)
+    assert (agent.code_config is None, agent.model is None, agent.default_auto_reply) == (False, False, "default")
+
+
+def test_neither_code_nor_a_model_is_on_when_nothing_is_said():
+    agent = society(talker("alone"))
+
+    assert (agent.code_config, agent.model, agent.system_message) == (None, None, "")
+
+
 # -- The reply ---------------------------------------------------------------------------------------------------
 
 

@@ -89,8 +89,10 @@ async def call_hook(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def is_overridden(agent: Any, name: str) -> bool:
-    """Whether someone overrides a hook, in either face."""
-    return any(face is not None and core_of(face) is None for face in find_hook(agent, name))
+    """Whether a subclass, ours or somebody's, or the agent itself has another definition of a hook, in either face."""
+    first = next((core for owner in reversed(type(agent).__mro__) if (core := core_of(vars(owner).get(name)))), None)
+    found = [core_of(face) for face in find_hook(agent, name) if face is not None]
+    return any(core is None or core is not first for core in found)
 
 
 def find_hook(agent: Any, name: str) -> tuple[Any, Any]:

@@ -45,7 +45,11 @@ class GroupChat:
 
     `allow_repeat_speaker` (all, none, or a list of agents) or a graph of transitions say who may speak after whom. A message
     that calls a function goes to an agent that has it (`func_call_filter`). `max_round` counts messages, the opening one
-    included. An interrupt gives the word to the agent named `admin_name`, if there is one.
+    included. An interrupt gives the word to the agent named `admin_name`, if there is one; another one meanwhile ends the
+    chat.
+
+    With `enable_clear_history` a person in the group can have it forget: `CLEAR HISTORY` at the beginning of a line or sentence
+    clears what all remember of it, `CLEAR HISTORY Bob` what Bob does, and a number after it says how many messages stay.
 
     Raises `ConfigurationError` for a group that cannot work: two agents of one name, transitions to strangers…
 
@@ -71,6 +75,7 @@ class GroupChat:
     select_speaker_auto_none_template: str = _NOBODY
     select_speaker_auto_multiple_template: str = _SEVERAL
     max_retries_for_selecting_speaker: int = 2
+    select_speaker_auto_verbose: bool = False  # has no meaning here: listeners show whom the model was asked to choose
     select_speaker_auto_llm_config: Mapping[str, Any] | Model | bool | None = None
     select_speaker_transform_messages: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None
     role_for_select_speaker_messages: Literal["user", "system"] = "user"
@@ -82,11 +87,6 @@ class GroupChat:
         _check_members(self.agents)
         _check_numbers(self)
         _check_method(self.speaker_selection_method)
-        if self.enable_clear_history:
-            raise ConfigurationError(
-                "Cannot build the group: enable_clear_history is not supported. Call agent.clear_history(manager) for "
-                "each agent that is to forget."
-            )
         graph, repeats = self.allowed_or_disallowed_speaker_transitions, self.allow_repeat_speaker
         if graph is not None and repeats is not None:
             raise ConfigurationError(

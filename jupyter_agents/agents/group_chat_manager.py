@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from jupyter_agents.agents.clearing import obeyed
 from jupyter_agents.agents.faces import call, call_hook, faces
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.history import Talk
@@ -20,7 +21,7 @@ from jupyter_agents.events import Relayed
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
 from jupyter_agents.replies import Reply
-from jupyter_agents.run import Run, ThisRun
+from jupyter_agents.run import Run, ThisRun, ThisTask
 from jupyter_agents.termination import EndedBy, Ending, HumanInputMode
 
 
@@ -110,7 +111,7 @@ class GroupChatManager(ResponsiveAgent):
 
     run_chat, a_run_chat = faces(_run_chat)
 
-    def resume(
+    async def _resume(
         self,
         messages: str | Sequence[Mapping[str, Any]],
         remove_termination_string: str | Callable[[str], str] | None = None,
@@ -137,6 +138,8 @@ class GroupChatManager(ResponsiveAgent):
             memory_of(self).load(member, Talk((not own, one) for own, one in zip(is_own, earlier, strict=True)))
         self._groupchat.last_speaker = speakers[-1]
         return speakers[-1], said[-1]
+
+    resume, a_resume = faces(_resume)
 
     def messages_to_string(self, messages: Sequence[Mapping[str, Any]] | None = None) -> str:
         """Messages (those of the group, if none are given) as JSON."""
@@ -243,27 +246,44 @@ class GroupTalk:
         return Ending(EndedBy.TERMINATION) if is_last else None
 
     async def _next(self, run: Run, speaker: Any, following: Any = None) -> tuple[Any, Reply]:
-        """The next speaker (`following`, if given), and what it says. Where nobody may speak, that is nothing."""
+        """The next speaker, and what it says; after an interrupt that is the admin, if there is one."""
+        admin = next((one for one in self._group.agents if one.name == self._group.admin_name), None)
+        if admin is None:
+            return await self._next_of(run, speaker, following)
         try:
-            following = following or await call_hook(self._group, "select_speaker", speaker, self._manager)
-            if following is None:
-                return speaker, Reply(True, None, ending=Ending(EndedBy.NO_SPEAKER))
-            return following, await self._ask(run, following)
+            with run.control.taking_interrupt(await ThisTask()):
+                return await self._next_of(run, speaker, following)
         except KeyboardInterrupt:
-            admin = next((one for one in self._group.agents if one.name == self._group.admin_name), None)
-            if admin is None or run.control.is_stopping:
+            if run.control.is_stopping:
                 raise
-            return admin, await self._ask(run, admin)
+        return admin, await self._ask(run, admin, () if admin.human_input_mode == "ALWAYS" else _DOING)
 
-    async def _ask(self, run: Run, speaker: Any) -> Reply:
+    async def _next_of(self, run: Run, speaker: Any, following: Any) -> tuple[Any, Reply]:
+        """The next speaker (`following`, if given), and what it says. Where nobody may speak, that is nothing."""
+        following = following or await call_hook(self._group, "select_speaker", speaker, self._manager)
+        if following is None:
+            return speaker, Reply(True, None, ending=Ending(EndedBy.NO_SPEAKER))
+        return following, await self._ask(run, following)
+
+    async def _ask(self, run: Run, speaker: Any, exclude: Sequence[Any] = ()) -> Reply:
         run.ledger.reserve_turn()
-        reply: Reply = await speaker.reply_to(self._manager)
+        reply: Reply = await speaker.reply_to(self._manager, exclude)
+        if self._group.enable_clear_history and reply.origin == "human":
+            return await obeyed(self._manager, self._group, speaker, reply)
         return reply
 
     async def _introduce(self, run: Run) -> None:
         if self._group.send_introductions:
             text = self._group.introductions_msg()
             await self._relay(run, Message(text, name=self._manager.name), list(self._group.agents))
+
+
+_DOING = (
+    ResponsiveAgent.generate_function_call_reply,
+    ResponsiveAgent.generate_tool_calls_reply,
+    ResponsiveAgent.generate_code_execution_reply,
+)
+"""Reply functions that do what a message asks for. What a person has interrupted, nobody shall begin again unasked."""
 
 
 def _named(message: Message | Mapping[str, Any], speaker: Any) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jupyter_agents.agents.message_units import start_of_last
 from jupyter_agents.events import Event, EventLog, HistorySet, MessageSent, Relayed
 from jupyter_agents.messages import Message, ToolResponse
 
@@ -55,6 +56,10 @@ class Talk:
     def pairs(self) -> tuple[tuple[bool, Message], ...]:
         """What another talk is made from."""
         return tuple(zip(self.spoken, self.messages, strict=True))
+
+    def last(self, number: int) -> Talk:
+        """The talk without what came before its last so many messages. A call and its results stay together."""
+        return Talk(self.pairs()[start_of_last(self.to_dicts(), number) :])
 
     def _add(self, spoken: bool, message: Message) -> None:
         self._messages.append(message)

@@ -19,7 +19,7 @@ from jupyter_agents.replies import Reply
 from jupyter_agents.run import ThisRun
 
 if TYPE_CHECKING:
-    from jupyter_agents.agents.responsive import ResponsiveAgent
+    from jupyter_agents.agents.reply_chain import ReplyChain
 
 LAST, ALL, SENDING = (
     "process_last_received_message",
@@ -51,7 +51,7 @@ class Capability:
         return messages
 
 
-def register(agent: ResponsiveAgent, name: str, hook: Callable[..., Any]) -> None:
+def register(agent: ReplyChain, name: str, hook: Callable[..., Any]) -> None:
     """Add a hook after those that are there."""
     known = agent.hook_lists
     if name not in known:
@@ -72,7 +72,7 @@ def register(agent: ResponsiveAgent, name: str, hook: Callable[..., Any]) -> Non
 # -- Before the reply chain is asked ---------------------------------------------------------------------------------
 
 
-async def heard(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Talk:
+async def heard(agent: ReplyChain, talk: Talk, sender: Any) -> Talk:
     """The talk as the agent's reply functions are shown it."""
     if not talk.messages:
         return talk
@@ -139,7 +139,7 @@ class _Reread(Talk):
 # -- Before the model is asked, and before something is sent ----------------------------------------------------------
 
 
-async def read_by_model(agent: ResponsiveAgent, talk: Talk) -> list[dict[str, Any]]:
+async def read_by_model(agent: ReplyChain, talk: Talk) -> list[dict[str, Any]]:
     """The wire form of a talk as the agent's model reads it, without the instructions."""
     if not agent.capabilities:
         return talk.wire
@@ -151,7 +151,7 @@ async def read_by_model(agent: ResponsiveAgent, talk: Talk) -> list[dict[str, An
     return talk.wire if is_same else Talk.from_dicts(found).wire
 
 
-async def before_sending(agent: ResponsiveAgent, said: Reply, recipient: Any) -> Reply:
+async def before_sending(agent: ReplyChain, said: Reply, recipient: Any) -> Reply:
     """What an agent sends, as its hooks want it."""
     hooks = agent.hook_lists[SENDING]
     if not hooks or said.message is None:

@@ -13,11 +13,10 @@ from jupyter_agents.agents.openings import carried_over, with_context
 from jupyter_agents.agents.reply_functions import is_meant_to_run, reply_by_code
 from jupyter_agents.agents.user_proxy import UserProxyAgent
 from jupyter_agents.boxed import last_boxed
-from jupyter_agents.code_blocks import CodeBlock, find_code_blocks, remove_code
+from jupyter_agents.code_blocks import CodeBlock, fenced, find_code_blocks, remove_code
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.messages import Message
 from jupyter_agents.replies import NEXT, Reply
-from jupyter_agents.retrieval.documents import fenced
 from jupyter_agents.termination import HumanInputMode
 
 _CODE = """\
@@ -179,15 +178,7 @@ class MathUserProxyAgent(UserProxyAgent):
             )
         return _carrying(f"{PROMPTS[kind]}{given['problem']}", given)
 
-    _open, _a_open = faces(_generate_init_message)
-
-    def generate_init_message(self, *args: Any, **context: Any) -> Any:
-        """See `_generate_init_message`. Not the face itself: `initiate_chat` asks only what overrides its own."""
-        return self._open(*args, **context)
-
-    async def a_generate_init_message(self, *args: Any, **context: Any) -> Any:
-        """The same."""
-        return await self._a_open(*args, **context)
+    generate_init_message, a_generate_init_message = faces(_generate_init_message)
 
     # -- Replies -------------------------------------------------------------------------------------------------
 

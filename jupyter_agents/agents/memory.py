@@ -19,7 +19,7 @@ from jupyter_agents.effects import Emit, Pause
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import EventLog, HistorySet
 from jupyter_agents.messages import Message
-from jupyter_agents.run import Run, ThisTask
+from jupyter_agents.run import Run, RunState, ThisTask
 
 _MOMENT = 0.01  # seconds between two looks at whether a chat has ended
 
@@ -95,10 +95,10 @@ class Memory:
             self._relations[other] = self._relations.pop(other)
         relation.talk = talk
 
-    def forget(self, other: Any = None) -> None:
-        """Forget the talk with one agent, or with all."""
+    def forget(self, other: Any = None, kept: int = 0) -> None:
+        """Forget the talk with one agent, or with all, but for the last messages; see `Talk.last`."""
         for relation in self._all(other):
-            relation.talk = None
+            relation.talk = relation.talk.last(kept) if relation.talk is not None and kept else None
 
     def reset(self, other: Any = None) -> None:
         """Forget all but the limit of one agent, or of all."""
@@ -259,13 +259,28 @@ class UnderWay:
 async def wait_for_pair(one: Any, other: Any, run: Run) -> None:
     """Wait while two agents are in a chat that another call of the same message holds: those are made together.
 
-    A chat of theirs elsewhere is not waited for, nor is one that could not go on meanwhile.
+    A chat of theirs elsewhere is not waited for. Raises `ConfigurationError` for one that could not go on meanwhile.
     """
     around = run.pairs.get(frozenset((id(one), id(other))))
     while True:
         chat = memory_of(one).chat_with(other)
-        if not isinstance(chat, UnderWay) or chat is around or chat.log is not run.log or await _holds_up_loop():
+        if not isinstance(chat, UnderWay) or chat is around or chat.log is not run.log:
             return
+        if await _holds_up_loop():
+            raise ConfigurationError(
+                f"Cannot begin a chat: {one.name!r} and {other.name!r} are in another one of this conversation, which "
+                "cannot end while a synchronous call holds up the event loop. Use `await agent.a_initiate_chat(…)`."
+            )
+        await Pause(_MOMENT)
+
+
+async def wait_for_nested(run: Run) -> None:
+    """Wait, on an event loop, until no chat is nested in this one.
+
+    A plain function that is called meanwhile would hold up the loop, and so all of them, and could hold none of its own
+    between two agents who are in one.
+    """
+    while run.state.nested and await ThisTask() is not None:
         await Pause(_MOMENT)
 
 
@@ -281,8 +296,8 @@ async def _holds_up_loop() -> bool:
 
 
 @contextmanager
-def in_chat(one: Any, other: Any, run: Run, opening: Opening) -> Iterator[Run]:
-    """Have two agents be in a chat for as long as the block runs; the run, which then knows of it.
+def in_chat(one: Any, other: Any, run: Run, opening: Opening, parent: Run | None = None) -> Iterator[Run]:
+    """Have two agents be in a chat for as long as the block runs, and `parent` know of it; the run, which then does too.
 
     The two may be in one chat at a time. Where one is nested in another of theirs and begins anew, what they
     remembered is put back when it has ended.
@@ -291,11 +306,14 @@ def in_chat(one: Any, other: Any, run: Run, opening: Opening) -> Iterator[Run]:
     around, chat = run.pairs.get(pair), UnderWay(run.log)
     one.check_free(other, around)
     sides = [(me, you, memory_of(me).enter(you, chat)) for me, you in ((one, other), (other, one))]
+    around_both = parent.state if parent is not None else RunState()
+    around_both.nested += 1
     try:
         for me, you, _ in sides:
             _open(me, you, opening)
         yield replace(run, pairs={**run.pairs, pair: chat})
     finally:
+        around_both.nested -= 1
         for me, you, before in sides:
             puts_back = around is not None and opening.clear_history
             memory_of(me).leave(you, around, before if puts_back else None)

@@ -23,6 +23,13 @@ def units_from_end(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int,
         end = start
 
 
+def start_of_last(messages: Sequence[Mapping[str, Any]], number: int) -> int:
+    """Where the last so many messages begin; where that is among the results of a call, it is where the call is."""
+    if number <= 0:
+        return len(messages)
+    return next((start for start, _ in units_from_end(messages) if len(messages) - start >= number), 0)
+
+
 def unit_at_start(messages: Sequence[Mapping[str, Any]]) -> int:
     """Where the first such part ends."""
     end = min(len(messages), 1)

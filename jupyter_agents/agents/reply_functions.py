@@ -14,8 +14,9 @@ from jupyter_agents.agents.code_running import approve_call, can_run
 from jupyter_agents.agents.faces import call, call_hook
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.agents.hooks import read_by_model
+from jupyter_agents.agents.memory import wait_for_nested
 from jupyter_agents.agents.reply_format import complete, is_answer
-from jupyter_agents.agents.tool_use import is_external, lending
+from jupyter_agents.agents.tool_use import is_async, is_external, lending
 from jupyter_agents.code_blocks import MAX_TEXT, CodeBlock, find_code_blocks, python_error
 from jupyter_agents.effects import Emit, Hold, Together
 from jupyter_agents.events import ToolFinished, ToolStarted
@@ -142,7 +143,7 @@ def _speaker_of(message: Message, sender: Any) -> Any:
 async def _results_of(agent: ResponsiveAgent, message: Message, calls: list[ToolCall]) -> list[ToolResult]:
     """What the calls give, in their order. A person is asked about one after the other; then they are made together."""
     allowed = [await _may_be_called(agent, message, one) for one in calls]
-    await Hold()
+    await Hold((await ThisRun()).log.key_of(agent), "tool")
     made = [_result_of(agent, one, *answer) for one, answer in zip(calls, allowed, strict=True)]
     return [await made[0]] if len(made) == 1 else await Together(made)
 
@@ -150,6 +151,8 @@ async def _results_of(agent: ResponsiveAgent, message: Message, calls: list[Tool
 async def _result_of(agent: ResponsiveAgent, tool_call: ToolCall, arguments: str | None, reason: str) -> ToolResult:
     run = await ThisRun()
     key = run.log.key_of(agent)
+    if not is_async(agent, tool_call.name):
+        await wait_for_nested(run)
     await Emit(ToolStarted(run.chat, key, tool_call.name, arguments or tool_call.arguments, tool_call.id))
     if arguments is None:
         result = ToolResult(f"Error: {reason}", ok=False)

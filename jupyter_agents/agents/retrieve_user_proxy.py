@@ -12,14 +12,14 @@ from jupyter_agents.agents.openings import carried_over, with_context
 from jupyter_agents.agents.retrieve_assistant import UPDATE, asks_for_update
 from jupyter_agents.agents.retrieve_config import RetrieveConfig, is_json, read_count
 from jupyter_agents.agents.user_proxy import UserProxyAgent
-from jupyter_agents.code_blocks import find_code_blocks
+from jupyter_agents.code_blocks import fenced, find_code_blocks
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import Noted
 from jupyter_agents.messages import Message, scrub
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.retrieval.chunks import Chunk
-from jupyter_agents.retrieval.documents import ReadDocuments, fenced
+from jupyter_agents.retrieval.documents import ReadDocuments
 from jupyter_agents.retrieval.index import Hit, Index
 from jupyter_agents.retrieval.stores import hits_of
 from jupyter_agents.run import Run
@@ -228,15 +228,7 @@ class RetrieveUserProxyAgent(UserProxyAgent):
         message = await self._next_message(self._search) or self._message(self._search, [])
         return with_context(message, carried_over(given.get("carryover")))
 
-    _open, _a_open = faces(_generate_init_message)
-
-    def generate_init_message(self, *args: Any, **context: Any) -> Any:
-        """See `_generate_init_message`. Not the face itself: `initiate_chat` asks only what overrides its own."""
-        return self._open(*args, **context)
-
-    async def a_generate_init_message(self, *args: Any, **context: Any) -> Any:
-        """The same."""
-        return await self._a_open(*args, **context)
+    generate_init_message, a_generate_init_message = faces(_generate_init_message)
 
     message_generator = staticmethod(faces(_message_of)[0])
 

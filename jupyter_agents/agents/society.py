@@ -17,7 +17,7 @@ from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import Message
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.run import ThisRun
-from jupyter_agents.termination import EndedBy, Ending, HumanInputMode
+from jupyter_agents.termination import EndedBy, Ending
 
 _ASIDE = "preparing the reply"
 _PROMPT = (
@@ -39,6 +39,9 @@ A team of yours has discussed it:
 
 {prompt}"""
 
+_OFF = ((4, "code_execution_config"), (5, "llm_config"))
+"""What is off unless it is given, and where it stands among the positional arguments."""
+
 Preparer = str | Callable[[Any, list[dict[str, Any]]], Any] | None
 
 
@@ -51,6 +54,9 @@ class SocietyOfMindAgent(ResponsiveAgent):
     `response_preparer` makes the reply: a prompt for this agent's model, which is shown the discussion, or a function of (agent,
     messages), plain or async, that gives a text or a message. Without one the model is asked in words of ours; without
     a model the last message of the group is the reply.
+
+    What follows are the arguments of `ResponsiveAgent` after its `system_message`, in their order; no model speaks for the
+    agent, and it runs no code, unless they say so.
 
     >>> from jupyter_agents import AssistantAgent, GroupChat
     >>> from jupyter_agents.testing import ScriptedModel
@@ -67,27 +73,14 @@ class SocietyOfMindAgent(ResponsiveAgent):
         name: str,
         chat_manager: GroupChatManager,
         response_preparer: Preparer = None,
-        is_termination_msg: Callable[[dict[str, Any]], bool] | None = None,
-        max_consecutive_auto_reply: int | None = None,
-        human_input_mode: HumanInputMode = "TERMINATE",
-        function_map: Mapping[str, Callable[..., Any]] | None = None,
-        code_execution_config: Mapping[str, Any] | bool = False,
-        llm_config: Any = False,
-        default_auto_reply: str | dict[str, Any] | None = "",
-        **kwargs: Any,
+        *args: Any,
+        system_message: str = "",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            name,
-            kwargs.pop("system_message", ""),
-            is_termination_msg,
-            max_consecutive_auto_reply,
-            human_input_mode,
-            function_map,
-            code_execution_config,
-            llm_config,
-            default_auto_reply,
-            **kwargs,
-        )
+        for place, option in _OFF:
+            if len(args) <= place:
+                options.setdefault(option, False)
+        super().__init__(name, system_message, *args, **options)
         self.update_chat_manager(chat_manager)
         self.response_preparer = self._checked(response_preparer)
         reply = SocietyOfMindAgent.generate_inner_monologue_reply

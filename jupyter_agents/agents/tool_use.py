@@ -6,6 +6,7 @@ its own of that name, otherwise with that of the agent who proposed it, where it
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from jupyter_agents.tools import Style, Tool, check_style
 
 if TYPE_CHECKING:
     from jupyter_agents.agents.responsive import ResponsiveAgent
+    from jupyter_agents.agents.tool_user import ToolUser
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,7 +67,7 @@ def lending(caller: Any) -> Iterator[None]:
         _caller.reset(token)
 
 
-def functions_for(agent: ResponsiveAgent) -> dict[str, Callable[..., Any]]:
+def functions_for(agent: ToolUser) -> dict[str, Callable[..., Any]]:
     """What the agent can call here and now: its functions, and those that are lent to it."""
     return {**_own_tools(_caller.get()), **agent.function_map}
 
@@ -85,13 +87,19 @@ def _own_tools(agent: Any) -> dict[str, Callable[..., Any]]:
     return {name: tool for name, tool in use.own.items() if functions.get(name) is tool}
 
 
-def is_external(agent: ResponsiveAgent, name: str) -> bool:
+def is_external(agent: ToolUser, name: str) -> bool:
     """Whether the results of a function come from outside, so that their words are not to be trusted."""
     found = functions_for(agent).get(name)
     return isinstance(found, Tool) and found.external
 
 
-def can_execute(agent: ResponsiveAgent, name: str | Sequence[str]) -> bool:
+def is_async(agent: ToolUser, name: str) -> bool:
+    """Whether a function leaves the event loop free while it works."""
+    found = functions_for(agent).get(name)
+    return inspect.iscoroutinefunction(found.function if isinstance(found, Tool) else found)
+
+
+def can_execute(agent: ToolUser, name: str | Sequence[str]) -> bool:
     """Whether the agent has a function of this name, or of all these names."""
     return all(one in agent.function_map for one in ([name] if isinstance(name, str) else name))
 
@@ -99,7 +107,7 @@ def can_execute(agent: ResponsiveAgent, name: str | Sequence[str]) -> bool:
 # -- Registering -------------------------------------------------------------------------------------------------
 
 
-def offer(agent: ResponsiveAgent, function: F, name: str | None, description: str | None, style: Style) -> F:
+def offer(agent: ToolUser, function: F, name: str | None, description: str | None, style: Style) -> F:
     """Let the agent's model know of a function."""
     check_style(style)
     tool = as_tool(function, name, description)
@@ -109,7 +117,7 @@ def offer(agent: ResponsiveAgent, function: F, name: str | None, description: st
     return function
 
 
-def take(agent: ResponsiveAgent, function: F, name: str | None) -> F:
+def take(agent: ToolUser, function: F, name: str | None) -> F:
     """Let the agent call a function for others."""
     tool = _as_executed(function, name)
     _check_function(agent, tool)
@@ -117,7 +125,7 @@ def take(agent: ResponsiveAgent, function: F, name: str | None) -> F:
     return function
 
 
-def own(agent: ResponsiveAgent, function: F, **options: Any) -> F:
+def own(agent: ToolUser, function: F, **options: Any) -> F:
     """Make a function a tool of the agent: its model is offered it, and it is called when the model asks for it."""
     tool = as_tool(function, options.pop("name"), options.pop("description"), **options)
     _check_offer(agent, tool)
@@ -129,7 +137,7 @@ def own(agent: ResponsiveAgent, function: F, **options: Any) -> F:
     return function
 
 
-def use(agent: ResponsiveAgent, given: Iterable[Any]) -> None:
+def use(agent: ToolUser, given: Iterable[Any]) -> None:
     """Make all that is given tools of the agent: sources of tools (servers), tools, functions, and lists of these.
 
     What a source offered before, and what one did that was made in the same way, goes first: a cell runs again and again.
@@ -143,7 +151,7 @@ def use(agent: ResponsiveAgent, given: Iterable[Any]) -> None:
             own(agent, one, name=None, description=None)
 
 
-def _use_source(agent: ResponsiveAgent, source: ToolSource) -> None:
+def _use_source(agent: ToolUser, source: ToolSource) -> None:
     if agent.model is None:
         raise ConfigurationError(
             f"Cannot give {agent.name!r} the tools of {source!r}: no model speaks for it. Give them to the agent whose model "
@@ -166,7 +174,7 @@ def _use_source(agent: ResponsiveAgent, source: ToolSource) -> None:
     agent.tool_use.sources.append((source, tuple(tool.name for tool in tools)))
 
 
-def _drop(agent: ResponsiveAgent, name: str) -> None:
+def _drop(agent: ToolUser, name: str) -> None:
     """Have the agent have no tool of this name, if it is still its own."""
     tool = agent.tool_use.own.get(name)
     if tool is None or agent.function_map.get(name) is not tool:
@@ -196,7 +204,7 @@ def register_function(
     executor.register_function({tool.name: tool})
 
 
-def update_signature(agent: ResponsiveAgent, style: Style, signature: Any, *, is_remove: bool) -> None:
+def update_signature(agent: ToolUser, style: Style, signature: Any, *, is_remove: bool) -> None:
     """Add or replace the JSON signature of a tool that the model may call, or remove it by its name."""
     _check_model(agent, signature)
     key = _KEYS[style]
@@ -215,7 +223,7 @@ def update_signature(agent: ResponsiveAgent, style: Style, signature: Any, *, is
         agent.tool_use.own.pop(name, None)
 
 
-def _offer(agent: ResponsiveAgent, tool: Tool, style: Style) -> None:
+def _offer(agent: ToolUser, tool: Tool, style: Style) -> None:
     for key in _KEYS.values():
         others = [one for one in _offered(agent, key) if _name_of(one) != tool.name]
         added = [tool.to_wire(style)] if key == _KEYS[style] else []
@@ -261,7 +269,7 @@ def _recalled(function: Any) -> tuple[str | None, str | None]:
 # -- What is there already ---------------------------------------------------------------------------------------
 
 
-def _check_model(agent: ResponsiveAgent, tool: Any) -> None:
+def _check_model(agent: ToolUser, tool: Any) -> None:
     if agent._model_config.model is None:
         name = tool.name if isinstance(tool, Tool) else tool
         raise ConfigurationError(
@@ -270,7 +278,7 @@ def _check_model(agent: ResponsiveAgent, tool: Any) -> None:
         )
 
 
-def _check_offer(agent: ResponsiveAgent, tool: Tool) -> None:
+def _check_offer(agent: ToolUser, tool: Tool) -> None:
     _check_model(agent, tool)
     known = agent.tool_use.offered.get(tool.name)
     if known is not None and not _is_redefined(known.function, tool.function):
@@ -279,7 +287,7 @@ def _check_offer(agent: ResponsiveAgent, tool: Tool) -> None:
         raise ConfigurationError(_twice(agent, tool.name, "a signature in its llm_config", _described(tool.function)))
 
 
-def _check_function(agent: ResponsiveAgent, tool: Tool) -> None:
+def _check_function(agent: ToolUser, tool: Tool) -> None:
     found = agent.function_map.get(tool.name)
     known = found.function if isinstance(found, Tool) else found
     if known is not None and not _is_redefined(known, tool.function):
@@ -295,7 +303,7 @@ def _is_redefined(known: Any, function: Any) -> bool:
     return places[0] == places[1] and "<" not in places[0][1] and not is_bound
 
 
-def _twice(agent: ResponsiveAgent, name: str, known: str, other: str) -> str:
+def _twice(agent: ToolUser, name: str, known: str, other: str) -> str:
     return (
         f"Cannot register the tool {name!r} with {agent.name!r}: the name is that of {known} already, and {other} "
         "would take it. Give another name='…', or remove the old one first."
@@ -307,11 +315,11 @@ def _described(function: Any) -> str:
     return f"{getattr(function, '__module__', '')}.{place}" if place else repr(function)
 
 
-def _offered(agent: ResponsiveAgent, key: str) -> list[Mapping[str, Any]]:
+def _offered(agent: ToolUser, key: str) -> list[Mapping[str, Any]]:
     return list(agent._model_config.options.get(key) or ())
 
 
-def _names(agent: ResponsiveAgent, key: str) -> set[str]:
+def _names(agent: ToolUser, key: str) -> set[str]:
     return {_name_of(one) for one in _offered(agent, key)}
 
 

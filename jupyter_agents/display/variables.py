@@ -7,6 +7,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from jupyter_agents.code_blocks import fenced
 from jupyter_agents.executors.outputs import plain, shorten
 
 _MOST_NAMES = 50
@@ -70,7 +71,7 @@ def with_values(text: str, names: Iterable[str], namespace: Mapping[str, Any]) -
     for name in dict.fromkeys(names):
         if name in namespace:
             value = namespace[name]
-            parts.append(f"`{name}` ({kind_of(value)}):\n{_fenced(_written(value))}")
+            parts.append(f"`{name}` ({kind_of(value)}):\n{fenced(_written(value), '')}")
         else:
             parts.append(f"`{name}` is not defined.")
     return "\n\n".join(parts)
@@ -81,13 +82,6 @@ def _written(value: Any) -> str:
         return shorten(plain(value if isinstance(value, str) else repr(value)), _MOST_TEXT)
     except Exception as error:  # noqa: BLE001 - the repr of somebody's object may raise anything
         return f"<cannot be written: {type(error).__name__}>"
-
-
-def _fenced(text: str) -> str:
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}\n{text}\n{fence}"
 
 
 __all__ = ["kind_of", "names_like", "with_values"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from jupyter_agents.code_blocks import find_code_blocks
-from jupyter_agents.retrieval.documents import Document, fenced
+from jupyter_agents.code_blocks import fenced, find_code_blocks
+from jupyter_agents.retrieval.documents import Document
 
 ChunkMode = Literal["multi_lines", "one_line"]
 Counter = Callable[[str], int]

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Literal
 
+from jupyter_agents.code_blocks import fenced
 from jupyter_agents.effects import Step
 from jupyter_agents.errors import ConfigurationError
 
@@ -271,17 +272,6 @@ _READERS: Mapping[str, Callable[[Path, str], Document]] = {
     "tsv": _from_table,
     "json": _from_json,
 }
-
-
-def fenced(text: str, language: str = "text") -> str:
-    """A text as a Markdown code block, whose fence is longer than any in the text.
-
-    >>> fenced("a")
-    '```text\\na\\n```'
-    """
-    longest = max((len(found) for found in re.findall("`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 class _Page(HTMLParser):
