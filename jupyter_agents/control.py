@@ -9,12 +9,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import FrameType
 from typing import Any
 
+from jupyter_agents.interrupts import handler_outside, taking_interrupt
+
 STOPPED = "stopped by the user"
+TAKEN_BACK = "taken back; it goes on in another way"
 
 _LOOK = 0.02  # seconds between two looks at whether a chat has come to rest
 _AGAIN = 1.0  # seconds after which a chat that has not ended is told again: people press a button twice
@@ -40,13 +44,22 @@ class Control:
         self._told_at = -_AGAIN
         self._is_paused = self._has_begun = False
         self._steps = 0
-        self._waiting = 0
+        self._waiting = self._asking = 0
+        self._goes_on = self._breaks_at_rest = False
         self._rested, self._rests_since = 0.0, 0.0
+        self.in_background = False
+        self._outside: Any = None
+        self._watchers: list[Callable[[], None]] = []
 
     @property
     def is_stopping(self) -> bool:
         """Whether somebody has pressed Stop. Once is enough: nothing takes it back."""
         return self.reason is not None
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether the chat ends because it is to go on in another way, and nobody has pressed Stop since."""
+        return self.reason is TAKEN_BACK
 
     @property
     def is_held(self) -> bool:
@@ -68,6 +81,27 @@ class Control:
         """Whether nothing may begin now."""
         return self._is_paused and self._steps == 0 and not self.is_stopping
 
+    @property
+    def blocks_main_thread(self) -> bool:
+        """Whether the chat holds the main thread for itself, in which a kernel handles what comes."""
+        return self._thread == threading.main_thread().ident and self._task is None
+
+    def watch(self, function: Callable[[], None]) -> None:
+        """Have `function` called when a button was pressed, or the chat has come to rest: in the thread of whoever did."""
+        self._watchers.append(function)
+
+    def unwatch(self, function: Callable[[], None]) -> None:
+        """Call it no more."""
+        if function in self._watchers:
+            self._watchers.remove(function)
+
+    def _tell_watchers(self) -> None:
+        if not self._watchers:
+            return
+        with self.undisturbed():
+            for function in list(self._watchers):
+                function()
+
     def clock(self) -> float:
         """Seconds of a clock that stands still while the chat rests."""
         now = time.monotonic()
@@ -80,6 +114,7 @@ class Control:
         """Be in charge of the chat that this thread, or this task of an event loop, holds inside the block."""
         self._has_cancelled = self._is_ending = self._is_late = False
         self._thread, self._task = threading.get_ident(), task
+        self._outside = None if self.in_background else handler_outside()
         self._has_begun = True
         try:
             with self.interruptible() if task is None and _is_loop_blocked() else _as_it_is():
@@ -134,11 +169,19 @@ class Control:
             if _signal.getsignal(signal.SIGINT) == handler:  # a function may have set one of its own
                 _signal.signal(signal.SIGINT, before)
 
+    def taking_interrupt(self, task: asyncio.Task[Any] | None) -> AbstractContextManager[None]:
+        """Have an interrupt of the chat be raised in the block, which this task of an event loop is in, and not end it.
+
+        In the background it never is: an interrupt is meant for the cell that waits, not for a chat beside it.
+        """
+        return taking_interrupt(task, self._outside)
+
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Say that the chat rests, for as long as the block runs."""
         self._surely(self._begin_rest)
         try:
+            self._tell_watchers()
             yield
         finally:
             self._surely(self._end_rest)
@@ -152,6 +195,35 @@ class Control:
         self._waiting -= 1
         if self._waiting == 0:
             self._rested += time.monotonic() - self._rests_since
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Say that the chat waits for a person, for as long as the block runs."""
+        self._surely(partial(self._count_asking, 1))
+        try:
+            yield
+        finally:
+            self._surely(partial(self._count_asking, -1))
+
+    def _count_asking(self, change: int) -> None:
+        self._asking += change
+
+    def reach_rest(self) -> None:
+        """Something is about to begin: a chat that was to be broken off at rest is now."""
+        if self._breaks_at_rest and self.is_held and not self._is_ending:
+            self._surely(self._take_back)
+
+    def _take_back(self) -> None:
+        if self._goes_on and not self.is_stopping:
+            self.reason, self._breaks_at_rest = TAKEN_BACK, False
+
+    def take_up(self) -> bool:
+        """Whether another chat follows the one that has ended, under the same buttons; what has broken it off is over."""
+        with self._lock:
+            goes_on, self._goes_on, self._breaks_at_rest = self._goes_on, False, False
+            if goes_on:
+                self.reason, self._told_at = None, -_AGAIN
+            return goes_on
 
     def count_turn(self) -> None:
         """Take note that a message was sent: that is a step."""
@@ -183,6 +255,9 @@ class Control:
     def stop(self, reason: str = STOPPED) -> bool:
         """End the chat as soon as possible, with this reason; whether there was one to end."""
         with self._lock:
+            self._goes_on = self._breaks_at_rest = False
+            if self.is_taken_back:  # what has ended it already, and need not be told again
+                self.reason = reason
             if self._is_ending:
                 return self.is_held
             self.reason = self.reason or reason
@@ -191,7 +266,28 @@ class Control:
             if time.monotonic() - self._told_at >= _AGAIN:
                 self._told_at = time.monotonic()
                 self._tell(self._thread)
-            return True
+        self._tell_watchers()
+        return True
+
+    def break_off(self, *, at_rest: bool = False) -> bool:
+        """End the chat for another one to follow it (see `take_up`); `False` where somebody has stopped it.
+
+        With `at_rest` what is under way comes to its end first. A question to a person is no such thing. One that has
+        not begun says its first message.
+        """
+        with self._lock:
+            if self.is_stopping:
+                return self.is_taken_back
+            self._goes_on = True
+            is_at_rest = self._waiting or self._asking
+            if self._thread is None or (at_rest and not is_at_rest):
+                self._breaks_at_rest = True
+            elif not self._is_ending:
+                self._take_back()
+                self._told_at = time.monotonic()
+                self._tell(self._thread)
+        self._tell_watchers()
+        return True
 
     def pause(self) -> bool:
         """Let the chat come to rest once what is under way has ended; whether it was not paused already.
@@ -200,19 +296,22 @@ class Control:
         """
         with self._lock:
             was_paused, self._is_paused, self._steps = self._is_paused, True, 0
-            return not was_paused
+        self._tell_watchers()
+        return not was_paused
 
     def resume(self) -> bool:
         """Let it go on; whether it was paused."""
         with self._lock:
             was_paused, self._is_paused, self._steps = self._is_paused, False, 0
-            return was_paused
+        self._tell_watchers()
+        return was_paused
 
     def step(self) -> None:
         """Let one more message be said, in this chat or one that is nested in it, and rest again. Steps add up."""
         with self._lock:
             self._is_paused = True
             self._steps += 1
+        self._tell_watchers()
 
     def wait_until_waiting(self, timeout: float | None = None) -> bool:
         """In another thread: wait until the chat has come to rest, or has ended; whether it has, within so many seconds."""
@@ -245,7 +344,8 @@ class Control:
 
     def _cancel(self) -> None:
         with self._lock:
-            if self.is_held and not self._is_ending and self._task is not None and not self._has_cancelled:
+            is_wanted = self.is_stopping and not self._is_ending and not self._has_cancelled
+            if is_wanted and self.is_held and self._task is not None:
                 self._has_cancelled = self._task.cancel()
 
 
@@ -298,4 +398,4 @@ def _interrupt_thread(ident: int) -> None:
         signal.pthread_kill(ident, signal.SIGINT)
 
 
-__all__ = ["STOPPED", "Control", "find_control", "use_control"]
+__all__ = ["STOPPED", "TAKEN_BACK", "Control", "find_control", "use_control"]

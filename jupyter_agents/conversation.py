@@ -239,8 +239,9 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None)
     here = await ThisRun()
     if here.depth and not here.state.is_over:
         ledger = Ledger(budget or Budget(), here.ledger)  # one of its own, which knows what this chat has used
+        name = here.state.name if here.state.reserved else ""
         chat = here.state.reserved.pop(0) if here.state.reserved else here.log.new_chat()
-        run = replace(here, ledger=ledger, chat=chat, depth=here.depth + 1, state=RunState())
+        run = replace(here, ledger=ledger, chat=chat, depth=here.depth + 1, state=RunState(), name=name)
     else:
         log = log or EventLog()
         recording = here.session.find_recording()
@@ -272,7 +273,7 @@ async def hold_chat(
     first, log = len(run.log), run.log
 
     async def to_the_end() -> ChatResult:
-        await Emit(ChatStarted(run.chat, log.key_of(initiator), log.key_of(recipient), parent))
+        await Emit(ChatStarted(run.chat, log.key_of(initiator), log.key_of(recipient), parent, run.name))
         await _say_provenance(run)
         try:
             ending = await _ending_of(talk)
@@ -354,6 +355,8 @@ def _begin_end(run: Run) -> None:
 
 def _ending_of_stop(run: Run) -> Ending:
     reason = run.control.reason
+    if run.control.is_taken_back:
+        return Ending(EndedBy.PAUSED, TAKEN_BACK)
     return Ending(EndedBy.INTERRUPTED) if reason is None else Ending(EndedBy.STOPPED, reason)
 
 

@@ -132,7 +132,7 @@ def _perform(effect: Any, run: Run) -> Any:
     if isinstance(effect, Step):
         return effect.perform()
     if run.control.must_wait and isinstance(effect, _HELD):
-        drive(_rest(run), run)
+        drive(_rest(effect, run), run)
         _check_stopped(effect, run)
     if isinstance(effect, CallTool):
         return _call(effect)
@@ -153,7 +153,7 @@ async def _a_perform(effect: Any, run: Run) -> Any:
     if isinstance(effect, Step):
         return await effect.a_perform()
     if run.control.must_wait and isinstance(effect, _HELD):
-        await _steps(_rest(run), run)
+        await _steps(_rest(effect, run), run)
         _check_stopped(effect, run)
     if isinstance(effect, CallTool):
         return await _a_call(effect, run)
@@ -182,17 +182,32 @@ async def _all_at_once(effect: Together, run: Run) -> list[Any]:
 
 def _check_stopped(effect: Any, run: Run) -> None:
     """Begin nothing more in a chat that a person has stopped, whoever has swallowed the interrupt."""
+    if isinstance(effect, _HELD):
+        run.control.reach_rest()
     if run.control.is_stopping and run.control.is_held and not isinstance(effect, _PASSING):
         raise KeyboardInterrupt
 
 
-async def _rest(run: Run) -> None:
+async def _rest(before: Any, run: Run) -> None:
     """Wait in ticks, so that a stop and an interrupt are noticed."""
-    await Tell(Paused(run.chat, is_paused=True))
+    await Tell(_paused(before, run))
     with run.control.waiting():
         while run.control.must_wait:
             await Pause(TICK)
     await Tell(Paused(run.chat, is_paused=False))
+
+
+def _paused(before: Any, run: Run) -> Paused:
+    """That a chat rests before an effect. What a model is asked aside is said by nobody."""
+    if isinstance(before, Hold):
+        return Paused(run.chat, True, before.agent, before.what)
+    if isinstance(before, Execute):
+        return Paused(run.chat, True, before.agent, "code")
+    if isinstance(before, Ask):
+        return Paused(run.chat, True, before.agent, "person")
+    if isinstance(before, Complete) and not before.aside:
+        return Paused(run.chat, True, before.agent, "reply")
+    return Paused(run.chat, True)
 
 
 def _at_once(effect: Any, run: Run) -> Any:
@@ -323,7 +338,8 @@ async def _ask(effect: Ask, run: Run) -> Answer:
                 f"Cannot ask for human input: nobody is there to answer {effect.agent!r}. "
                 "Use human_input_mode='NEVER' or pass human=ScriptedHuman([...])."
             )
-        answer = await human.ask(effect.prompt)
+        with run.control.asking():
+            answer = await human.ask(effect.prompt)
         if run.tape:
             run.tape.record(effect, answer, chat=run.chat, agent=effect.agent)
     await Emit(HumanAnswered(run.chat, effect.agent, answer.action, answer.text, answer.replayed))

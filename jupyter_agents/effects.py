@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from jupyter_agents.code_blocks import CodeBlock
@@ -103,7 +103,13 @@ class Together(Effect[list[Any]]):
 
 @dataclass(frozen=True, slots=True)
 class Hold(Effect[None]):
-    """Wait while somebody has paused the chat: what comes next begins something. The effects above do it by themselves."""
+    """Wait while somebody has paused the chat: what comes next begins something. The effects above do it by themselves.
+
+    `agent` is the key of who is at it next, where that is known, and `what` what it does.
+    """
+
+    agent: str = ""
+    what: Literal["", "reply", "tool"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,21 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ChatStarted(Event):
-    """Two agents begin to talk. `parent` is the chat in which this one is nested."""
+    """Two agents begin to talk. `parent` is the chat in which this one is nested.
+
+    `name` is what it is called among chats that are held as one (their `chat_id`).
+    """
 
     kind: ClassVar[str] = "chat_started"
     initiator: str
     recipient: str
     parent: int | None = None
+    name: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without a name where it has none."""
+        found = Event.to_json(self)
+        return found if self.name else {key: value for key, value in found.items() if key != "name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ class HistorySet(Event):
 
 @dataclass(frozen=True, slots=True)
 class GroupSet(Event):
-    """What a group has heard begins anew, with `messages` as (who spoke, message): its chat was taken back to there."""
+    """What a group has heard begins anew, with `messages` as (who spoke, message): its chat was taken back, or it was to forget."""
 
     kind: ClassVar[str] = "group_set"
     manager: str
@@ -303,10 +312,16 @@ class Waiting(Notice):
 
 @dataclass(frozen=True, slots=True)
 class Paused(Notice):
-    """A chat has come to rest since somebody has paused it (`is_paused`), or goes on."""
+    """A chat has come to rest since somebody has paused it (`is_paused`), or goes on.
+
+    `agent` is at it next, where that is known, and `next` says what it does: it speaks, runs code, calls tools, or is
+    asked as a person.
+    """
 
     chat: int
     is_paused: bool
+    agent: str = ""
+    next: Literal["", "reply", "code", "tool", "person"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class RunState:
     """What changes about a run: whether its chat is over, and how far that has come.
 
     A task that goes on after the chat begins chats of its own. `reserved` are the ordinals of chats that will begin
-    under it, where several begin at the same time and their numbers shall not depend on which is first. `forms` are those
+    under it, where several begin at the same time and their numbers shall not depend on which is first, and `name` is what
+    the first of them is called. `forms` are those
     of which the log knows that they are asked for, `answer` is the message for which the chat was held, if it was for such. `nested` is how many chats between two agents are
     under way directly within this one.
     """
@@ -37,6 +38,7 @@ class RunState:
     is_over: bool = False
     progress: Progress | None = None
     reserved: list[int] = field(default_factory=list)
+    name: str = ""
     forms: set[tuple[str, str]] = field(default_factory=set)
     answer: Message | None = None
     nested: int = 0
@@ -46,7 +48,7 @@ class RunState:
 class Run:
     """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
 
-    With `passes_on` the one who listens tells another run of it. `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
+    `name` is what that is called, if anything. With `passes_on` the one who listens tells another run of it. `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
     """
 
     log: EventLog = field(default_factory=EventLog)
@@ -55,6 +57,7 @@ class Run:
     session: Session = field(default_factory=current_session)
     tape: Tape | None = None
     chat: int = 0
+    name: str = ""
     depth: int = 0
     pairs: Mapping[frozenset[int], object] = field(default_factory=dict)
     state: RunState = field(default_factory=RunState)

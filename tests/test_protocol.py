@@ -15,7 +15,7 @@ from jupyter_agents.display.page import LivePage
 from jupyter_agents.executors import undo
 from jupyter_agents.executors.outputs import MESSAGE_MIME
 from jupyter_agents.human.base import Action, Prompt
-from jupyter_agents.widgets.protocol import Activity, CodeFacts, Composer, Item, LiveTurn, QuestionCard
+from jupyter_agents.widgets.protocol import Activity, CodeFacts, Composer, Item, LiveTurn, QuestionCard, Standstill
 from tests.fakes import FakeClock
 
 SOURCE = Path(__file__).parents[1] / "labextension" / "src"
@@ -177,6 +177,8 @@ def everything_that_happens(wire) -> Iterator[None]:
     yield channel.renew()
     yield channel.stream(Item(-1, "output", *BUNDLE), "more")
     yield channel.set(live=None, activity=None, composer=Composer(("coder", "critic"), is_busy=True))
+    for phase in ("pausing", "paused", "stepping"):
+        yield channel.set(pause=Standstill(phase, "assistant", "reply"))
     block = CodeBlock("python", "total = 2")
     yield page.ask(Prompt("Run this code?", "approval", "user", block=block, timeout=5), facts=FACTS)
     yield page.ask(Prompt("Which?", "choice", "user", choices=("a", "b"), otherwise="a", timeout=3))
@@ -210,6 +212,8 @@ def test_all_that_the_kernel_sends_fits_the_types_of_the_page(types, wire):
         ("IQuestion", "kind", get_args(get_type_hints(QuestionCard)["kind"])),
         ("IQuestion", "empty", get_args(get_type_hints(QuestionCard)["empty"])),
         ("IAnswer", "action", get_args(Action)),
+        ("IPause", "phase", get_args(get_type_hints(Standstill)["phase"])),
+        ("IPause", "next", set(get_args(get_type_hints(Standstill)["next"])) - {""}),
     ],
 )
 def test_words_of_a_field_are_the_same_on_both_sides(types, interface, name, words):
@@ -245,6 +249,9 @@ def spoken(question: str) -> dict[str, dict[str, object]]:
         "answer": {"view": "v", "id": question, "answer": Read(answer)},
         "stop": {"view": "v"},
         "interrupt": {"view": "v"},
+        "pause": {"view": "v"},
+        "resume": {"view": "v"},
+        "step": {"view": "v"},
         "undo": {"view": "v", "block": "abc-1"},
         "say": {"view": "v", "to": "coder", "text": "Hi", "attached": []},
         "look": {"view": "v", "ask": 1, "prefix": None, "text": "Hi", "attached": []},

@@ -158,7 +158,8 @@ class ChatQueue:
             raise ChatCancelled(result) from None  # a KeyboardInterrupt that leaves a task ends the loop
 
     async def _held(self, chat: QueuedChat) -> ChatResult:
-        options, state = self._options(chat), RunState(reserved=[self._ordinals[chat.number]])
+        name = "" if chat.chat_id is None else str(chat.chat_id)
+        options, state = self._options(chat), RunState(reserved=[self._ordinals[chat.number]], name=name)
         if len(self._chats) > 1 and not chat.is_silent:
             await Within(self._run, _note(self._heading(chat)))
         try:

@@ -17,7 +17,7 @@ from jupyter_agents.display import front_end
 from jupyter_agents.display.bundle import Bundle, Transcript
 from jupyter_agents.display.doing import Doer, Doing
 from jupyter_agents.display.page import LivePage, OpenQuestion
-from jupyter_agents.display.slots import MAX_OUTPUTS, SharedSlot
+from jupyter_agents.display.slots import MAX_OUTPUTS, SharedSlot, begin_chat
 from jupyter_agents.display.stage import Stage
 from jupyter_agents.events import (
     ChatEnded,
@@ -33,6 +33,7 @@ from jupyter_agents.events import (
     ModelFailed,
     Noted,
     Notice,
+    Paused,
     SeriesEnded,
     SeriesStarted,
     Summarised,
@@ -90,6 +91,8 @@ class NotebookListener:
                 self._stage.stream(what.agent, scrub(what.text))
             elif isinstance(what, Waiting):
                 self._waits(what)
+            elif isinstance(what, Paused):
+                self._rests(what)
 
     def _hear(self, entry: Entry) -> None:
         event = entry.event
@@ -107,12 +110,16 @@ class NotebookListener:
             self._stage.end()
 
     def _begin(self, event: ChatStarted | SeriesStarted) -> None:
-        self._root, self._is_opening = event.chat, True
+        self._is_opening = self._root is None  # what it goes on with has another beginning than the cell
+        self._root = event.chat
         if self.box is not None:
             self._transcript = self.box.transcript
             self._stage.begin_in_box(self.box.page, self.box.slot)
         else:
+            self._transcript.talk = begin_chat()
             self._stage.begin(is_live=_can_be_live() if self.is_live is None else self.is_live)
+            if self.page is not None and self._transcript.talk > 1:
+                self.page.channel.set(talk=self._transcript.talk)
 
     # -- What was said --------------------------------------------------------------------------------------------
 
@@ -143,7 +150,9 @@ class NotebookListener:
             return
         self._asked = doer
         recipient = self._last.sender if self._last is not None and self._last.recipient == event.agent else ""
-        self._stage.open_turn(LiveTurn(event.agent, recipient, self._transcript.ordinal(event.agent)))
+        place = self._transcript.place(event.chat, event.agent)
+        turn = LiveTurn(event.agent, recipient, place.colour, depth=place.depth, label=place.label, talk=place.talk)
+        self._stage.open_turn(turn)
 
     @property
     def _is_asked(self) -> bool:
@@ -161,6 +170,8 @@ class NotebookListener:
 
     def _chat_ends(self, event: ChatEnded) -> None:
         self._doing.end_chat(event.chat)
+        if self.page is not None:
+            self.page.pausing.goes_on(event.chat)
         self._stage.show_activity(self._doing.now)
         if event.chat == self._root or (self._asked is not None and self._asked.chat == event.chat):
             self._stage.leave_turn()
@@ -182,6 +193,16 @@ class NotebookListener:
                     self._goes_on(doer, Activity("model", notice.agent, "", self.at.now()))
 
         self.at.after(notice.seconds, goes_on)
+
+    def _rests(self, notice: Paused) -> None:
+        """A paused chat shows its buttons, however short its turns are: nothing else lets it go on."""
+        if self.page is None:
+            return
+        if notice.is_paused:
+            self.page.pausing.rests(notice.chat, notice.agent, notice.next)
+            self._stage.open_for_person()
+        else:
+            self.page.pausing.goes_on(notice.chat)
 
     def _code_begins(self, event: CodeStarted) -> None:
         activity = Activity("code", event.agent, event.language, self.at.now())
@@ -229,7 +250,7 @@ class NotebookListener:
         with self._stage.lock:
             if self.page is None:
                 return None
-            self._stage.open_for_question()
+            self._stage.open_for_person()
             return self.page.ask(prompt, sender=self._last.sender if self._last else "", facts=_facts(prompt))
 
     def close_question(self, question: OpenQuestion) -> None:

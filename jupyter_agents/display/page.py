@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from jupyter_agents.control import Control
+from jupyter_agents.display.pausing import Pausing
 from jupyter_agents.display.variables import names_like, with_values
 from jupyter_agents.human.base import Action, Answer, Prompt
 from jupyter_agents.messages import scrub
@@ -67,6 +68,7 @@ class LivePage:
         self.control, self.clock = control, at
         self.state = ViewState()
         self.channel = Channel(self._send, self.state, self._hear, at)
+        self.pausing = Pausing(control, self.channel, at)
         self.questions: dict[str, OpenQuestion] = {}
         self.say: Callable[[str, str], None] = lambda to, text: None
         """What is done with what a person writes without having been asked."""
@@ -91,8 +93,14 @@ class LivePage:
         self.channel.flush_slot()
         return str(self._widget.model_id)
 
+    def take_control(self, control: Control) -> None:
+        """The buttons are those of another chat from now on."""
+        self.control = control
+        self.pausing.follow(control)
+
     def close(self) -> None:
         """The chat is over. The widget stays for a moment: it must not vanish before what replaces it is there."""
+        self.pausing.leave()
         self.channel.set(is_going_on=False, activity=None, live=None)
         self.channel.flush()
         if self._widget is not None:
@@ -170,6 +178,8 @@ class LivePage:
             self.control.stop()
         elif kind == "interrupt":
             self.control.interrupt_code()
+        elif kind in ("pause", "resume", "step"):
+            self.pausing.press(kind)
         elif kind == "undo":
             self._undo(str(content.get("block", "")))
         elif kind == "look":

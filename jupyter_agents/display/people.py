@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_agents.display import front_end
 from jupyter_agents.display.notebook import NotebookListener
 from jupyter_agents.display.page import LivePage, OpenQuestion
+from jupyter_agents.display.pausing import SILENCE
 from jupyter_agents.drive import TICK, ThisRun
 from jupyter_agents.effects import Step
 from jupyter_agents.errors import NoHumanError
@@ -20,9 +21,6 @@ from jupyter_agents.human.stdin import StdinHuman
 
 HELLO = 4.0
 """Seconds within which a page must have loaded the widget of a question."""
-
-SILENCE = 60.0
-"""Seconds without a sign of the page after which a question that blocks the kernel is given up."""
 
 _without_widgets: set[str] = set()
 """Clients that have not loaded a widget: their people are asked at the prompt at once from then on."""

@@ -81,6 +81,7 @@ class Stage:
         if is_live and self.page is None:
             run = current_run.get()
             self.page = LivePage(Control() if run is None else run.control, front_end.user_namespace, self._at)
+            self.page.pausing.show()  # it may have been paused before it began
             self.page.lost = in_this_context(self._show_again)
             self.page.channel.viewed = in_this_context(self._look_for_lost)
 
@@ -90,8 +91,8 @@ class Stage:
         self._is_over, self._is_box = False, True
         self.page, self._shared = page, slot
         page.lost = in_this_context(self._show_again)
-        page.control = page.control if run is None else run.control
         page.channel.set(is_going_on=True)
+        page.take_control(page.control if run is None else run.control)
         page.channel.ping()
 
     def end(self) -> None:
@@ -117,6 +118,7 @@ class Stage:
         assert self.page is not None
         assert self._shared is not None
         self.page.channel.set(is_going_on=False, live=None, activity=None)
+        self.page.pausing.leave()
         self._shared.catch_up()
 
     def show_here(self) -> None:
@@ -170,8 +172,8 @@ class Stage:
 
         self._at.after(seconds, open_it)
 
-    def open_for_question(self) -> None:
-        """Show the widget now, beside all that the question may be about."""
+    def open_for_person(self) -> None:
+        """Show the widget now, beside all that its question, or its buttons, may be about."""
         self._go_live()
         if self._shared is not None:
             self._shared.catch_up()
@@ -234,7 +236,8 @@ class Stage:
             return self._at_first()
         said = Message(self.turn.text, finish_reason="interrupted")
         sent = MessageSent(0, self.turn.sender, self.turn.recipient, said, "model")
-        return message_bundle(sent, 0, place=Place(0, self.turn.colour))
+        turn = self.turn
+        return message_bundle(sent, 0, place=Place(turn.depth, turn.colour, label=turn.label, talk=turn.talk))
 
     # -- What was said --------------------------------------------------------------------------------------------
 

@@ -26,12 +26,15 @@ class Item:
 
 @dataclass(slots=True)
 class LiveTurn:
-    """A reply that is being written. `colour` is the ordinal of its speaker."""
+    """A reply that is being written. `colour` is the ordinal of its speaker; `depth`, `label` and `talk` are its chat's."""
 
     sender: str
     recipient: str = ""
     colour: int = 0
     text: str = ""
+    depth: int = 0
+    label: str = ""
+    talk: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """As it goes over the wire."""
@@ -96,6 +99,18 @@ class QuestionCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Standstill:
+    """Somebody has paused the chat: it comes to rest (`pausing`), rests (`paused`), or says one more message (`stepping`).
+
+    `agent` is at it next, where that is known, and `next` says what it does.
+    """
+
+    phase: Literal["pausing", "paused", "stepping"]
+    agent: str = ""
+    next: Literal["", "reply", "code", "tool", "person"] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Composer:
     """A place to write at any time: to whom (the first by default), and whether an answer is awaited."""
 
@@ -105,13 +120,15 @@ class Composer:
 
 @dataclass(slots=True)
 class ViewState:
-    """All that a view shows. `earlier` counts the items before the first one here."""
+    """All that a view shows. `earlier` counts the items before the first one here, `talk` the chats of the cell."""
 
     items: list[Item] = field(default_factory=list)
     live: LiveTurn | None = None
     activity: Activity | None = None
     questions: list[QuestionCard] = field(default_factory=list)
     is_going_on: bool = True
+    talk: int = 1
+    pause: Standstill | None = None
     composer: Composer | None = None
 
     def to_json(self, now: float, first: int = 0) -> dict[str, Any]:
@@ -123,6 +140,8 @@ class ViewState:
             "questions": [question.to_json(now) for question in self.questions],
             "earlier": min(first, len(self.items)),
             "is_going_on": self.is_going_on,
+            "talk": self.talk,
+            "pause": self.pause and asdict(self.pause),
             "composer": self.composer and asdict(self.composer),
         }
 
@@ -131,4 +150,4 @@ class ViewState:
         return self.to_json(now, len(self.items))[name]
 
 
-__all__ = ["Activity", "CodeFacts", "Composer", "Item", "LiveTurn", "QuestionCard", "ViewState"]
+__all__ = ["Activity", "CodeFacts", "Composer", "Item", "LiveTurn", "QuestionCard", "Standstill", "ViewState"]

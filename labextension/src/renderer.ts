@@ -156,7 +156,7 @@ export function liveModelId(bundle: IBundle): string {
  * it has come, and what a person reads below it stays where it is.
  */
 export function keepPlace(node: HTMLElement, change: () => void): void {
-  const height = node.offsetHeight;
+  const height = heightOf(node);
   if (height === 0) {
     change();
     return;
@@ -166,6 +166,14 @@ export function keepPlace(node: HTMLElement, change: () => void): void {
     change();
   });
   window.setTimeout(() => keepScrolled(node, () => node.style.removeProperty('min-height')), HOLD);
+}
+
+/** How high an element is. That of a message which has not been in sight yet is a guess otherwise (see `slot.css`). */
+function heightOf(node: HTMLElement): number {
+  node.classList.add('jp-agents-mod-measured');
+  const height = node.offsetHeight;
+  node.classList.remove('jp-agents-mod-measured');
+  return height;
 }
 
 /** Notebooks do without the browser's own anchoring of scrolled content. */

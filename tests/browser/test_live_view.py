@@ -54,7 +54,15 @@ class Kernel:
         self.page.evaluate("message => window.say(message)", message)
 
     def state(self, **values: Any) -> None:
-        nothing = {"items": [], "live": None, "activity": None, "questions": [], "earlier": 0, "composer": None}
+        nothing = {
+            "items": [],
+            "live": None,
+            "activity": None,
+            "questions": [],
+            "earlier": 0,
+            "composer": None,
+            "pause": None,
+        }
         self.say(t="state", seq=self.seq, to=None, slot=0, state=nothing | {"is_going_on": True} | values)
 
     def patch(self, *ops: dict[str, Any]) -> None:

@@ -47,7 +47,15 @@ const APPROVAL: Partial<IQuestion> = {
   code: 'penguins = penguins.dropna()\npenguins.groupby("species")["body_mass_g"].mean()\n',
   facts: { reads: ['penguins'], sets: ['penguins'], deletes: [], notes: [] }
 };
-const LIVE = { sender: 'assistant', recipient: 'user_proxy', colour: 1, text: TEXT };
+const LIVE = {
+  sender: 'assistant',
+  recipient: 'user_proxy',
+  colour: 1,
+  depth: 0,
+  label: '',
+  talk: 1,
+  text: TEXT
+};
 
 export const states: readonly IGalleryState[] = [
   { name: 'live: waiting for the model', draw: () => live({ activity: doing('model', 7) }) },

@@ -9,7 +9,9 @@ const EMPTY: IState = {
   activity: null,
   questions: [],
   earlier: 0,
+  talk: 1,
   is_going_on: true,
+  pause: null,
   composer: null
 };
 
@@ -88,7 +90,7 @@ function opened(): { wire: Wire; listener: Listener; connection: Connection } {
   return { wire, listener, connection };
 }
 
-const LIVE = { sender: 'assistant', recipient: 'user', colour: 1, text: '' };
+const LIVE = { sender: 'assistant', recipient: 'user', colour: 1, depth: 0, label: '', talk: 1, text: '' };
 
 /** A page that attends, and a way to draw one more view on it. */
 function attended(): { wire: Wire; view: () => { listener: Listener; connection: Connection } } {
@@ -376,7 +378,7 @@ describe('a connection', () => {
 
 /** A kernel behind a channel that loses, doubles and reorders in both directions. */
 class LossyKernel {
-  state: IState = { ...EMPTY, live: { sender: 'a', recipient: 'b', colour: 0, text: '' } };
+  state: IState = { ...EMPTY, live: { ...LIVE, sender: 'a', recipient: 'b' } };
   seq = 0;
   #way: FromKernel[] = [];
   readonly #wire: Wire;
@@ -449,7 +451,7 @@ function randomOp(random: () => number, step: number): Op {
   }
   return chance < 0.95
     ? { op: 'stream', id: Math.floor(random() * (step + 1)), text: `{${step}}` }
-    : { op: 'set', values: { live: { sender: 'a', recipient: 'b', colour: 0, text: `turn ${step}: ` } } };
+    : { op: 'set', values: { live: { ...LIVE, sender: 'a', recipient: 'b', text: `turn ${step}: ` } } };
 }
 
 describe('a channel that loses, doubles and reorders', () => {

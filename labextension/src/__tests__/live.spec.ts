@@ -4,7 +4,7 @@ import type { IState } from '../view/protocol';
 import { field, labelled, press, question, type } from './asking';
 import { activity, message, stream, Wire } from './wire';
 
-const LIVE = { sender: 'assistant', recipient: 'user', colour: 1, text: '' };
+const LIVE = { sender: 'assistant', recipient: 'user', colour: 1, depth: 0, label: '', talk: 1, text: '' };
 
 function opened(values: Partial<IState> = {}): { wire: Wire; view: LiveView; root: HTMLElement } {
   const wire = new Wire();
@@ -506,4 +506,25 @@ describe('the line of what goes on', () => {
 
     expect(root.querySelector('.jp-agents-Activity')?.textContent).toContain('waiting for you');
   });
+});
+
+test('the line with the buttons says of which chat of the cell they are', () => {
+  const { wire, root } = opened({ talk: 1 });
+  const bar = root.querySelector('.jp-agents-LiveView-bar');
+  const words = (): unknown => bar?.querySelector<HTMLElement>('.jp-agents-Talk')?.dataset['words'];
+  const first = words();
+
+  wire.state({ talk: 2 });
+
+  expect([first, words()]).toEqual(['chat 1', 'chat 2']);
+  expect(bar?.classList).toContain('jp-agents-mod-furtherTalk');
+});
+
+test('a reply that is being written in a nested chat stands where its message will', () => {
+  const { root } = opened({ live: { ...LIVE, depth: 2, label: 'facts' } });
+
+  const message = root.querySelector<HTMLElement>('.jp-agents-Message');
+
+  expect(message?.style.getPropertyValue('--jp-agents-depth')).toBe('2');
+  expect(message?.querySelector('.jp-agents-ChatLabel')?.textContent).toBe('facts');
 });

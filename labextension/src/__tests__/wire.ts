@@ -10,7 +10,9 @@ export const EMPTY: IState = {
   activity: null,
   questions: [],
   earlier: 0,
+  talk: 1,
   is_going_on: true,
+  pause: null,
   composer: null
 };
 

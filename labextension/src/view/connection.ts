@@ -38,6 +38,8 @@ export interface ISeen {
 const PATIENCE_WITH_AN_ANSWER = 2000;
 const PATIENCE_WITH_A_LOOK = 5000;
 const PATIENCE_WITH_AN_UNDO = 5000;
+/** How long it may take until what goes on next has a view: a turn that is short has none. */
+const PATIENCE_WITH_A_SLOT = 5000;
 
 /** One view's connection with the kernel. What the kernel sends comes by a feed that the views of a page share. */
 export class Connection implements IReader {
@@ -99,6 +101,30 @@ export class Connection implements IReader {
 
   interrupt(): void {
     this.#wire.send({ t: 'interrupt', view: this.view });
+  }
+
+  pause(): void {
+    this.#wire.send({ t: 'pause', view: this.view });
+  }
+
+  resume(): void {
+    this.#wire.send({ t: 'resume', view: this.view });
+  }
+
+  step(): void {
+    this.#wire.send({ t: 'step', view: this.view });
+  }
+
+  /** Keep which button a person is at: this view goes, and the next one comes soon. */
+  leaveFrom(button: string): void {
+    this.#feed.left = { button, at: Date.now() };
+  }
+
+  /** The button at which a person was a moment ago, in a view that has gone; whoever asks takes it. */
+  takeLeft(): string | null {
+    const { left } = this.#feed;
+    this.#feed.left = null;
+    return left && Date.now() - left.at < PATIENCE_WITH_A_SLOT ? left.button : null;
   }
 
   say(to: string, text: string, attached: readonly string[]): void {

@@ -27,6 +27,8 @@ const NOTHING: IState = {
   questions: [],
   earlier: 0,
   is_going_on: false,
+  talk: 1,
+  pause: null,
   composer: null
 };
 /** Milliseconds between one request for the state and the next, while none is answered. */
@@ -90,6 +92,8 @@ export class Feed {
   readonly #arriving = new Set<IReader>();
   /** What was written in answer to questions that others closed, by seat: in memory only, for the next question. */
   readonly drafts = new Map<string, string>();
+  /** Which button had the focus in a view that has gone, and when it went: the next view gives it back. */
+  left: { readonly button: string; readonly at: number } | null = null;
   #state = NOTHING;
   /** How many of the items are before the slot that is live; `null` where every view shows all. */
   #slot: number | null = null;

@@ -15,6 +15,7 @@ import type { IActivity, IState, Op } from './protocol';
 import { Questions } from './questions';
 import { Reveal } from './reveal';
 import { ShownBelow } from './shownBelow';
+import { isResting, Standstill } from './standstill';
 import { areStanding } from './standing';
 import { translations } from './strings';
 import { LiveTurn } from './turn';
@@ -43,6 +44,8 @@ export class LiveView implements IListener {
   readonly #scroll: HTMLElement;
   readonly #newBelow: HTMLElement;
   readonly #activity = new ActivityLine(() => this.#drawBar());
+  readonly #talk = h('span', { class: 'jp-agents-Talk' });
+  readonly #standstill = new Standstill();
   readonly #controls: Controls;
   readonly #bar: HTMLElement;
   readonly #dock: Dock;
@@ -79,7 +82,9 @@ export class LiveView implements IListener {
         'data-lm-suppress-shortcuts': 'true',
         onkeydown: (event: KeyboardEvent) => this.#keyPressed(event)
       },
+      this.#talk,
       this.#activity.node,
+      this.#standstill.node,
       this.#controls.node
     );
     const place = h('div', { class: 'jp-agents-LiveView-barPlace' }, this.#bar);
@@ -98,7 +103,8 @@ export class LiveView implements IListener {
       this.#questions.node,
       place,
       this.#composerPlace,
-      this.#status
+      this.#status,
+      this.#standstill.status
     );
     connection.open(this);
   }
@@ -188,11 +194,16 @@ export class LiveView implements IListener {
   }
 
   #drawRest(state: IState): void {
+    this.#talk.dataset['words'] = translations().__('chat %1', state.talk);
+    this.#bar.classList.toggle('jp-agents-mod-furtherTalk', state.talk > 1);
     this.#showComposer(state);
     this.#drawEarlier(state);
     this.#activity.show(state.activity, this.#turn?.text ? this.#turn.sender : null);
+    this.#standstill.show(state);
+    this.#bar.classList.toggle('jp-agents-mod-resting', isResting(state));
     this.#controls.show(state);
     this.#drawBar();
+    this.#controls.takeFocus();
     this.#shownBelow.show(this.#items.node, state.questions);
     this.#questions.show(state.questions);
     this.#drawNewBelow();

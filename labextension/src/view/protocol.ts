@@ -28,6 +28,12 @@ export interface ILiveTurn {
   readonly sender: string;
   readonly recipient: string;
   readonly colour: number;
+  /** How deep its chat is nested. */
+  readonly depth: number;
+  /** What its chat is called where others go on beside it. */
+  readonly label: string;
+  /** Which chat of the cell it is said in. */
+  readonly talk: number;
   readonly text: string;
 }
 
@@ -39,6 +45,14 @@ export interface IActivity {
   readonly what: string;
   readonly elapsed: number;
   readonly remaining: number | null;
+}
+
+/** Somebody has paused the chat. `agent` is at it next, where that is known, and `next` is what it does. */
+export interface IPause {
+  /** It comes to rest when what is under way has ended, rests, or says one more message. */
+  readonly phase: 'pausing' | 'paused' | 'stepping';
+  readonly agent: string;
+  readonly next: '' | 'reply' | 'code' | 'tool' | 'person';
 }
 
 /** What is known of a code block before it runs. The lists are names of the user's variables. */
@@ -94,6 +108,9 @@ export interface IState {
   readonly earlier: number;
   /** Whether Stop can be pressed: a chat is going on. */
   readonly is_going_on: boolean;
+  /** Which chat of its cell it is. */
+  readonly talk: number;
+  readonly pause: IPause | null;
   /** A chat box: people may write at any time; the names of those who can be addressed, the first by default. */
   readonly composer: IComposer | null;
 }
@@ -166,6 +183,10 @@ export type ToKernel =
   | { readonly t: 'answer'; readonly view: string; readonly id: string; readonly answer: IAnswer }
   | { readonly t: 'stop'; readonly view: string }
   | { readonly t: 'interrupt'; readonly view: string }
+  | { readonly t: 'pause'; readonly view: string }
+  | { readonly t: 'resume'; readonly view: string }
+  /** One more message, from rest. */
+  | { readonly t: 'step'; readonly view: string }
   | { readonly t: 'undo'; readonly view: string; readonly block: string }
   | {
       readonly t: 'say';
