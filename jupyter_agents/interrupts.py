@@ -107,6 +107,8 @@ def taking_interrupt(task: asyncio.Task[Any] | None, outside: Any) -> Iterator[N
     try:
         with _listening(taker) if is_heard else nullcontext():
             yield
+            if taker.is_missed:
+                raise KeyboardInterrupt
     except asyncio.CancelledError as stop:
         if taker.takes_back(stop):
             raise KeyboardInterrupt from None
@@ -135,6 +137,11 @@ class _Taker:
         self.around = _around.get()
         self.within = 0
         self.is_told = False
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it was told of an interrupt so late that nothing was waited for any more which could be cancelled."""
+        return self.is_told and not self._has_cancelled
 
     def tell(self) -> None:
         """Cancel what is waited for. Called by the handler of the signal, in the midst of anything."""

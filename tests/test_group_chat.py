@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from jupyter_agents import GroupChat, GroupChatManager
+from jupyter_agents import GroupChat, GroupChatManager, UserProxyAgent
 from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
 from jupyter_agents.events import ModelAsked, Relayed, SpeakerChosen
 from jupyter_agents.human.base import Answer
@@ -266,6 +266,38 @@ def test_admin_has_the_word_when_a_script_is_interrupted():
     assert speakers(result) == ["user", "Admin"]
     assert cancelling == 0
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_admin_has_the_word_when_the_interrupt_comes_where_nothing_is_waited_for():
+    def late(request):
+        press()
+        return "I was just saying."
+
+    starter, manager = group_of(assistant(late, "On we go.", name="A"), talker("Admin", "Enough. TERMINATE"))
+
+    result = asyncio.run(starter.a_initiate_chat(manager, message="Go"))
+
+    assert speakers(result) == ["user", "Admin"]
+
+
+class PlainAdmin(UserProxyAgent):
+    def generate_reply(self, messages=None, sender=None):
+        return "Enough. TERMINATE"
+
+
+class AskedAdmin(UserProxyAgent):
+    async def reply_to(self, sender):
+        return await super().reply_to(sender)
+
+
+@pytest.mark.parametrize("kind", [PlainAdmin, AskedAdmin])
+def test_admin_has_the_word_whatever_it_overrides(kind):
+    admin = kind("Admin", human_input_mode="NEVER", code_execution_config=False, default_auto_reply="Enough. TERMINATE")
+    starter, manager = group_of(waiting(press), admin)
+
+    result = asyncio.run(starter.a_initiate_chat(manager, message="Go"))
+
+    assert speakers(result) == ["user", "Admin"]
 
 
 def test_script_ends_when_it_is_interrupted_while_the_admin_has_the_word():

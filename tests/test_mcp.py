@@ -900,3 +900,30 @@ def test_processes_end_quietly_when_the_interpreter_does():
     assert (done.returncode, done.stderr) == (0, "")
     processes = [int(one) for one in done.stdout.split()]
     assert [is_there(one) for one in processes] == [False, False]
+
+
+class Offering:
+    """A source of tools that can offer others the next time."""
+
+    def __init__(self, *names):
+        self.names = names
+
+    def replaces(self, other):
+        return other is self
+
+    def tools_for(self, taken):
+        names = [f"of_{name}" if name in taken else name for name in self.names]
+        return [Tool.from_function(lambda: "own", name=name, description="Does it.") for name in names]
+
+
+def test_function_of_the_user_stays_when_tools_of_its_name_are_offered_again():
+    agent, source = assistant("never"), Offering("p", "q")
+    agent.use(source)
+    agent.register_function({"q": len})
+
+    source.names = ("p", "q", "r")
+    agent.use(source)
+    agent.use(source)
+
+    assert agent.function_map["q"] is len
+    assert sorted(agent.function_map) == ["of_q", "p", "q", "r"]

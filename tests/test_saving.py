@@ -740,3 +740,24 @@ def test_class_that_is_not_here_is_named(path):
 
     with pytest.raises(ConfigurationError, match="there is no class 'GoneAgent'"):
         load_chat(path, given=script("x"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"admin_name": None},
+        {"enable_clear_history": None, "send_introductions": None, "func_call_filter": 1},
+        {"seed": "a word"},
+        {"seed": 1.5},
+        {"select_speaker_message_template": None, "select_speaker_auto_none_template": None},
+        {"role_for_select_speaker_messages": "assistant"},
+    ],
+)
+def test_group_that_could_be_built_can_be_loaded_again(options):
+    group = GroupChat([talker("A"), talker("B")], speaker_selection_method="round_robin", **options)
+    manager = GroupChatManager(group, llm_config=False)
+    states = {one.name: one.to_state() for one in (*group.agents, manager)}
+
+    loaded = load_agents(json.loads(json.dumps(states)))
+
+    assert loaded[manager.name].groupchat.agent_names == ["A", "B"]

@@ -77,3 +77,13 @@ def test_sender_is_the_partner_when_two_agents_talk(session):
     person("Anna").initiate_chat(planner, message="Plan a trip.")
 
     assert [(prompt.sender, prompt.agent) for prompt in people.prompts] == [("Planner", "Anna")]
+
+
+def test_person_is_asked_by_an_agent_when_a_function_was_called_before(session):
+    session.find_human = lambda: people
+    people = ScriptedHuman(["exit"])
+    ben, planner = person("Ben"), AssistantAgent("Planner", llm_config=False)
+
+    planner.initiate_chat(ben, message={"role": "function", "name": "find_trains", "content": "None."})
+
+    assert people.prompts[0].sender == "Planner"

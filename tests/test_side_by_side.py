@@ -424,3 +424,36 @@ def test_interrupt_in_a_terminal_ends_the_chats_in_order_and_frees_their_agents(
     )
 
     assert done.stdout.split("\n")[:2] == ["cancelled True", "free"], done.stderr
+
+
+async def test_plain_tool_is_called_while_a_chat_goes_on_that_an_earlier_tool_has_begun():
+    may_end, tasks = asyncio.Event(), []
+    worker, boss = assistant("never", name="worker"), user("boss")
+
+    async def waits(recipient, messages, sender, config):
+        await may_end.wait()
+        return True, "Worked. TERMINATE"
+
+    worker.register_reply([lambda sender: True], waits)
+
+    async def begin() -> str:
+        tasks.append(asyncio.create_task(boss.a_initiate_chat(worker, message="Work.")))
+        await asyncio.sleep(0.05)
+        return "begun"
+
+    def let_go() -> str:
+        may_end.set()
+        return "signalled"
+
+    caller = assistant(
+        ModelReply("", tool_calls=(ToolCall("begin", "{}", "1"),)),
+        ModelReply("", tool_calls=(ToolCall("let_go", "{}", "2"),)),
+        "TERMINATE",
+    )
+    executor = user("executor", function_map={"begin": begin, "let_go": let_go})
+
+    async with asyncio.timeout(10):
+        result = await executor.a_initiate_chat(caller, message="Go")
+        await asyncio.gather(*tasks)
+
+    assert [one["content"] for one in result.messages if one.get("role") == "tool"] == ["begun", "signalled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.agents.checkpoints import Fold
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.hooks import before_sending
+from jupyter_agents.agents.memory import memory_of
 from jupyter_agents.agents.message_units import start_of_last
 from jupyter_agents.code_blocks import remove_code
 from jupyter_agents.effects import Emit
@@ -127,9 +129,9 @@ async def _carry_out(manager: Any, group: GroupChat, wish: Wish, *, answers: boo
     """Have the group, or one of it, forget what was said in it. A call that is being answered stays, for its result."""
     run, kept = await ThisRun(), max(wish.kept, int(answers))
     for one in group.agents if wish.name is None else [group.agent_by_name(wish.name)]:
-        one.clear_history(manager, *([kept] if kept else []))
+        _forget(one, manager, kept)
         if wish.name is None:
-            manager.clear_history(one, *([kept] if kept else []))
+            _forget(manager, one, kept)
     if wish.name is None:
         del group.messages[: start_of_last(group.messages, kept)]
         key = run.log.key_of(manager)
@@ -157,3 +159,13 @@ def _reworded(said: Reply, text: str) -> Reply:
         return replace(said, message=replace(message, content=f"{_INTERRUPTED}{text}"))
     responses = tuple(replace(one, content=f"{_INTERRUPTED}{text}") for one in message.tool_responses)
     return replace(said, message=replace(message, content=text, tool_responses=responses))
+
+
+def _forget(one: Any, other: Any, kept: int) -> None:
+    """Have an agent forget a talk but for so many messages. An override that knows no number is asked where all goes."""
+    try:
+        inspect.signature(one.clear_history).bind(other, *([kept] if kept else []))
+    except TypeError:
+        memory_of(one).forget(other, kept)
+    else:
+        one.clear_history(other, *([kept] if kept else []))

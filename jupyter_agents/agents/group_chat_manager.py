@@ -13,6 +13,7 @@ from jupyter_agents.agents.faces import call, call_hook, faces
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.memory import memory_of
+from jupyter_agents.agents.reply_chain import passing_over
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.conversation import begin_progress, hold_chat, open_run, send
 from jupyter_agents.effects import Emit, Hold
@@ -267,7 +268,8 @@ class GroupTalk:
 
     async def _ask(self, run: Run, speaker: Any, exclude: Sequence[Any] = ()) -> Reply:
         run.ledger.reserve_turn()
-        reply: Reply = await speaker.reply_to(self._manager, exclude)
+        with passing_over(speaker, exclude):
+            reply: Reply = await speaker.reply_to(self._manager)
         if self._group.enable_clear_history and reply.origin == "human":
             return await obeyed(self._manager, self._group, speaker, reply)
         return reply

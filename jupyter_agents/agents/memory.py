@@ -274,13 +274,13 @@ async def wait_for_pair(one: Any, other: Any, run: Run) -> None:
         await Pause(_MOMENT)
 
 
-async def wait_for_nested(run: Run) -> None:
-    """Wait, on an event loop, until no chat is nested in this one.
+async def wait_for_nested(run: Run, before: int) -> None:
+    """Wait, on an event loop, until no more chats are nested in this one than there were `before`.
 
     A plain function that is called meanwhile would hold up the loop, and so all of them, and could hold none of its own
     between two agents who are in one.
     """
-    while run.state.nested and await ThisTask() is not None:
+    while run.state.nested > before and await ThisTask() is not None:
         await Pause(_MOMENT)
 
 

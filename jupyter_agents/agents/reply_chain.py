@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,6 +18,17 @@ from jupyter_agents.run import ThisTask
 
 _chosen: ContextVar[list[Reply]] = ContextVar("jupyter_agents_chosen")
 """Where the replies go that the chain chooses while an override of `generate_reply` runs."""
+_passed_over: ContextVar[tuple[Any, Sequence[Any]]] = ContextVar("jupyter_agents_passed_over", default=(None, ()))
+
+
+@contextmanager
+def passing_over(agent: Any, functions: Sequence[Any]) -> Iterator[None]:
+    """Have an agent not ask some of its reply functions, whatever it overrides."""
+    token = _passed_over.set((agent, functions))
+    try:
+        yield
+    finally:
+        _passed_over.reset(token)
 
 
 class ReplyChain(BuiltInReplies):
@@ -94,20 +106,17 @@ class ReplyChain(BuiltInReplies):
         """
         hooks.register(self, hookable_method, hook)
 
-    async def reply_to(self, sender: Any, exclude: Sequence[Any] = ()) -> Reply:
-        """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed.
+    async def reply_to(self, sender: Any) -> Reply:
+        """What the agent says to the last message of a sender; an override of `generate_reply` is obeyed."""
+        return await hooks.before_sending(self, await self._reply_to(sender), sender)
 
-        Reply functions in `exclude` are not asked.
-        """
-        return await hooks.before_sending(self, await self._reply_to(sender, exclude), sender)
-
-    async def _reply_to(self, sender: Any, exclude: Sequence[Any]) -> Reply:
+    async def _reply_to(self, sender: Any) -> Reply:
         if not is_overridden(self, "generate_reply"):
-            return await self.choose_reply(None, sender, exclude)
+            return await self.choose_reply(None, sender)
         chosen: list[Reply] = []
         token = _chosen.set(chosen)
         try:
-            given = await call_hook(self, "generate_reply", sender=sender, **({"exclude": exclude} if exclude else {}))
+            given = await call_hook(self, "generate_reply", sender=sender)
         finally:
             _chosen.reset(token)
         if chosen and chosen[-1].to_classic() == given:
@@ -119,7 +128,8 @@ class ReplyChain(BuiltInReplies):
         if talk is None:
             talk = self._memory.talk_with(sender)
         talk = await hooks.heard(self, talk, sender)
-        excluded = list(exclude)
+        whose, passed_over = _passed_over.get()
+        excluded = [*exclude, *(passed_over if whose is self else ())]
         for entry in list(self._reply_functions):
             if any(_is_same(entry.function, one) for one in excluded) or not matches(entry.trigger, sender):
                 continue

@@ -74,7 +74,9 @@ async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
 def speaker_before(agent: ResponsiveAgent, partner: str) -> str:
     """Who spoke last in the talk with a partner of this name: in a group not its manager, who only passes it on."""
     talk = next((talk for one, talk in agent.chat_messages.items() if one.name == partner), None)
-    return str(talk[-1].get("name") or partner) if talk else partner
+    if not talk or talk[-1].get("role") in ("function", "tool"):  # the name in a result is the function's
+        return partner
+    return str(talk[-1].get("name") or partner)
 
 
 def _readable(talk: Talk) -> dict[str, Any]:
@@ -144,15 +146,18 @@ async def _results_of(agent: ResponsiveAgent, message: Message, calls: list[Tool
     """What the calls give, in their order. A person is asked about one after the other; then they are made together."""
     allowed = [await _may_be_called(agent, message, one) for one in calls]
     await Hold((await ThisRun()).log.key_of(agent), "tool")
-    made = [_result_of(agent, one, *answer) for one, answer in zip(calls, allowed, strict=True)]
+    nested = (await ThisRun()).state.nested  # by tools that were called before, and may need these to come to an end
+    made = [_result_of(agent, one, nested, *answer) for one, answer in zip(calls, allowed, strict=True)]
     return [await made[0]] if len(made) == 1 else await Together(made)
 
 
-async def _result_of(agent: ResponsiveAgent, tool_call: ToolCall, arguments: str | None, reason: str) -> ToolResult:
+async def _result_of(
+    agent: ResponsiveAgent, tool_call: ToolCall, nested: int, arguments: str | None, reason: str
+) -> ToolResult:
     run = await ThisRun()
     key = run.log.key_of(agent)
     if not is_async(agent, tool_call.name):
-        await wait_for_nested(run)
+        await wait_for_nested(run, nested)
     await Emit(ToolStarted(run.chat, key, tool_call.name, arguments or tool_call.arguments, tool_call.id))
     if arguments is None:
         result = ToolResult(f"Error: {reason}", ok=False)

@@ -125,11 +125,13 @@ def _is_message(value: Any) -> bool:
 _TEXT = Is("a text", lambda value: isinstance(value, str))
 _NAME = Is("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip()))
 _COUNT = Is("a whole number of at least 0", _is_count)
+_FLAG = Is("true or false", lambda value: value is None or isinstance(value, bool | int))
 _YES_OR_NO = Is("true or false", lambda value: isinstance(value, bool))
 _NAMES = Each(_TEXT)
 _MESSAGE = Is("a message", _is_message)
 _SETTINGS = Is("a dictionary, true or false", lambda value: value is None or isinstance(value, Mapping | bool))
-_REPLY = Is("a text or a message", lambda value: value is None or isinstance(value, str) or _is_message(value))
+_CONTENT = Is("a text or a list of parts", lambda value: isinstance(value, str | list))
+_REPLY = Is("a text or a message", lambda value: value is None or isinstance(value, str | list) or _is_message(value))
 
 
 def _one_of(*words: str) -> Is:
@@ -163,25 +165,25 @@ _GROUP = Fields(
         "select_speaker_auto_llm_config": _SETTINGS,
         "given_again": _NAMES,
         "max_round": _COUNT,
-        "admin_name": _TEXT,
-        "func_call_filter": _YES_OR_NO,
-        "enable_clear_history": _YES_OR_NO,
-        "send_introductions": _YES_OR_NO,
-        "select_speaker_message_template": _TEXT,
+        "admin_name": OrNone(_TEXT),
+        "func_call_filter": _FLAG,
+        "enable_clear_history": _FLAG,
+        "send_introductions": _FLAG,
+        "select_speaker_message_template": OrNone(_TEXT),
         "select_speaker_prompt_template": OrNone(_TEXT),
-        "select_speaker_auto_none_template": _TEXT,
-        "select_speaker_auto_multiple_template": _TEXT,
+        "select_speaker_auto_none_template": OrNone(_TEXT),
+        "select_speaker_auto_multiple_template": OrNone(_TEXT),
         "max_retries_for_selecting_speaker": _COUNT,
-        "role_for_select_speaker_messages": _one_of("user", "system"),
-        "seed": OrNone(Is("a whole number", lambda value: isinstance(value, int))),
+        "role_for_select_speaker_messages": _TEXT,
+        "seed": Is("a number or a text", lambda value: value is None or isinstance(value, int | float | str)),
     },
     {},
 )
 STATE: Shape = Fields(
     {
         "name": _NAME,
-        "system_message": _TEXT,
-        "description": OrNone(_TEXT),
+        "system_message": _CONTENT,
+        "description": Is("a text", lambda value: value is None or isinstance(value, str | int | float)),
         "human_input_mode": _one_of("ALWAYS", "TERMINATE", "NEVER"),
         "default_auto_reply": _REPLY,
         "tool_policy": _one_of("auto", "ask", "deny"),

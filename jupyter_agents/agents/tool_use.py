@@ -159,7 +159,7 @@ def _use_source(agent: ToolUser, source: ToolSource) -> None:
         )
     known = agent.tool_use.sources
     before = [(one, names) for one, names in known if source.replaces(one)]
-    old = {name for _, names in before for name in names}
+    old = {name for _, names in before for name in names if _is_its_own(agent, name)}
     taken = {
         *agent.function_map,
         *agent.tool_use.offered,
@@ -174,11 +174,14 @@ def _use_source(agent: ToolUser, source: ToolSource) -> None:
     agent.tool_use.sources.append((source, tuple(tool.name for tool in tools)))
 
 
-def _drop(agent: ToolUser, name: str) -> None:
-    """Have the agent have no tool of this name, if it is still its own."""
+def _is_its_own(agent: ToolUser, name: str) -> bool:
+    """Whether a tool of this name is still the agent's own: its user may have put a function in its place."""
     tool = agent.tool_use.own.get(name)
-    if tool is None or agent.function_map.get(name) is not tool:
-        return
+    return tool is not None and agent.function_map.get(name) is tool
+
+
+def _drop(agent: ToolUser, name: str) -> None:
+    """Have the agent have no tool of this name."""
     agent.register_function({name: None})
     if name in _names(agent, "tools"):
         update_signature(agent, "tool", name, is_remove=True)

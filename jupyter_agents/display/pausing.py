@@ -58,20 +58,23 @@ class Pausing:
 
     def rests(self, chat: int, agent: str, following: Next) -> None:
         """A chat comes to rest before this; it says so itself when it rests."""
-        self._resting[chat] = (agent, following)
+        with self._channel.lock:
+            self._resting[chat] = (agent, following)
 
     def goes_on(self, chat: int) -> None:
         """A chat rests no more."""
-        self._resting.pop(chat, None)
+        with self._channel.lock:
+            self._resting.pop(chat, None)
         self.show()
 
     def show(self) -> None:
         """Tell the pages where that has changed. In whichever thread it comes."""
-        phase = self._phase()
-        agent, following = next(reversed(self._resting.values()), ("", "")) if phase == "paused" else ("", "")
-        pause = Standstill(phase, scrub(agent), following) if phase else None
-        if pause != self._channel.state.pause:
-            self._channel.set(pause=pause)
+        with self._channel.lock:  # else what another thread has found before could be told after it
+            phase = self._phase()
+            agent, following = next(reversed(self._resting.values()), ("", "")) if phase == "paused" else ("", "")
+            pause = Standstill(phase, scrub(agent), following) if phase else None
+            if pause != self._channel.state.pause:
+                self._channel.set(pause=pause)
         if phase == "paused" and self._is_from_page and not self._is_looking:
             self._is_looking = True
             self._at.after(_LOOK, self._look_for_page)

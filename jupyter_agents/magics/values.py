@@ -16,7 +16,7 @@ _BRACES = re.compile(r"(?P<before>[\w\\^$\]])?\{(?P<inside>[^{}\n]+)\}")
 def fill_in(text: str, namespace: Mapping[str, Any]) -> str:
     r"""`text` with `{name}`, `{name.attribute}` and `{name[key]}` replaced by values, where `name` is a variable.
 
-    All other braces stay as they are: those after a letter, a digit or one of `_^$]\`, those that follow such
+    All other braces stay as they are: those after a letter, a digit or one of `_^]\`, those that follow such
     ones directly (as in `\frac{a}{b}`), and whatever is not such an expression. A backslash before a brace that would be
     replaced is taken away. Raises `ConfigurationError` when the value cannot be had. `unfilled` tells what looks like a
     variable and is none.
@@ -28,7 +28,7 @@ def fill_in(text: str, namespace: Mapping[str, Any]) -> str:
     for found, inside in _places(text):
         before = found["before"] or ""
         if _variable_in(inside) in namespace:
-            filled = f"{{{inside}}}" if before == "\\" else _value(inside, namespace)
+            filled = f"{{{inside}}}" if before == "\\" else before + _value(inside, namespace)  # `${price}` is money
             parts += [text[end : found.start()], filled]
             end = found.end()
     return "".join([*parts, text[end:]])
@@ -45,11 +45,11 @@ def unfilled(text: str, namespace: Mapping[str, Any]) -> list[str]:
 
 
 def _places(text: str) -> Iterator[tuple[re.Match[str], str]]:
-    """Braces that are no part of a formula or of other code, and those after a backslash."""
+    """Braces that are no part of a formula or of other code, and those after a backslash or a dollar sign."""
     literal_until = -1
     for found in _BRACES.finditer(text):
         before = found["before"]
-        if (before and before != "\\") or found.start() == literal_until:
+        if (before and before not in "\\$") or found.start() == literal_until:
             literal_until = found.end()
         else:
             yield found, found["inside"]
