@@ -1,4 +1,4 @@
-"""A chat that goes on while its user goes on working: a handle to it, to be awaited, looked at, paused and stopped."""
+"""A chat that goes on while its user goes on working: a handle to it, to be awaited, looked at, paused, and taken back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyter_agents.agents.faces import call_hook
@@ -14,12 +14,14 @@ from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
 from jupyter_agents.drive import a_drive
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
-from jupyter_agents.events import ChatStarted
+from jupyter_agents.events import ChatStarted, Listener
 from jupyter_agents.interrupts import ChatCancelled
 from jupyter_agents.run import current_run
 from jupyter_agents.session import Session, current_session, use_session
+from jupyter_agents.taking_back import GoOn, NextMove, TakingBack
 from jupyter_agents.termination import EndedBy
 
+_HOW_LATER = "Its result can go on: await chat.result.a_resume(), a_retry() or a_edit(text)."
 _LOOK = 0.02  # seconds between two looks at whether a chat has come to rest
 _under_way: set[Chat] = set()  # an event loop keeps only weak references to its tasks
 
@@ -46,7 +48,11 @@ class Chat:
         self._check: Callable[[], None] = lambda: initiator.check_free(recipient)
         self._task: asyncio.Task[Any] | None = None
         self._control = Control()
+        self._control.in_background = True
         self._failed: Callable[[BaseException], None] = _say_failed
+        self._kept: Callable[[list[ChatResult]], None] = lambda results: None
+        self._next = NextMove()
+        self._results: list[ChatResult] = []
 
     @classmethod
     def holding(
@@ -55,11 +61,16 @@ class Chat:
         recipient: Any,
         hold: Callable[[], Coroutine[Any, Any, ChatResult]],
         failed: Callable[[BaseException], None] | None = None,
+        kept: Callable[[list[ChatResult]], None] | None = None,
     ) -> Chat:
-        """A chat that is held in a way of its own. `failed` is told of an error; by default the cell is."""
+        """A chat that is held in a way of its own. `failed` is told of an error; by default the cell is.
+
+        `kept` is given its results when it has ended: one, and one more for each time that something was taken back.
+        """
         chat = cls(initiator, recipient)
         chat._hold = hold
         chat._failed = failed or _say_failed
+        chat._kept = kept or chat._kept
         return chat
 
     def __repr__(self) -> str:
@@ -114,13 +125,55 @@ class Chat:
         )
 
     async def _held(self) -> Any:
-        with use_session(_beside_cells(current_session())), use_control(self._control):
-            try:
-                return await a_drive(self._hold())
-            except asyncio.CancelledError as stop:  # an interrupt, which is no error of the task
-                if getattr(stop, "result", None) is None:
-                    raise
-                return stop.result  # type: ignore[attr-defined]
+        """Hold the chat, and what follows where something is taken back."""
+        listeners = _Listeners(current_session().make_listeners)
+        session = replace(_beside_cells(current_session()), make_listeners=listeners)
+        try:
+            with use_session(session), use_control(self._control):
+                try:
+                    held = await self._until_taken_back(self._hold())
+                    while (move := self._following()) is not None:
+                        listeners.are_kept = True
+                        held = await self._until_taken_back(self._go_on(move))
+                    return held.given()
+                except asyncio.CancelledError as stop:  # an interrupt, which is no error of the task
+                    self._keep(stop)
+                    if getattr(stop, "result", None) is None:
+                        raise
+                    return stop.result  # type: ignore[attr-defined]
+        finally:
+            self._next.end(f"it has ended. {_HOW_LATER}")
+            if self._results:
+                self._kept(self._results)
+
+    async def _until_taken_back(self, talk: Coroutine[Any, Any, Any]) -> _Outcome:
+        """What came of one chat: its value, or its error, after which another one may be held all the same."""
+        try:
+            value = await a_drive(talk)
+        except Exception as error:  # noqa: BLE001 - raised when nothing follows
+            self._keep(error)
+            return _Outcome(error=error)
+        self._keep(value)
+        return _Outcome(value)
+
+    def _keep(self, outcome: Any) -> None:
+        found = outcome if isinstance(outcome, ChatResult) else getattr(outcome, "result", None)
+        if isinstance(found, ChatResult):
+            self._results.append(found)
+
+    def _following(self) -> TakingBack | None:
+        """What was asked of the chat that has just ended, unless somebody has ended it for good."""
+        task = asyncio.current_task()
+        with self._next.lock:
+            can_go_on = bool(self._results) and not (task is not None and task.cancelling())
+            if self._control.take_up() and can_go_on:
+                return self._next.take()
+            self._next.end(f"it was ended. {_HOW_LATER}")
+        return None
+
+    async def _go_on(self, move: TakingBack) -> ChatResult:
+        move.begin()
+        return await move.go_on(self._results[-1])
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         _under_way.discard(self)
@@ -153,6 +206,40 @@ class Chat:
         self._check_going_on("step")
         self._control.step()
 
+    def retry(self) -> TakingBack:
+        """Ask the same agent anew for the last reply of a model, from any thread, and go on from there in this same chat.
+
+        A reply that comes in now is broken off and asked for anew, and so is code, a tool or a question that came of the
+        last one. What it gives may be awaited, until the chat goes on so; a paused one stays paused. See
+        `ChatResult.retry`.
+        """
+        self._check_going_on("retry")
+        has_begun = self._control.is_held or self._results
+        so_far = self.so_far if has_begun else None  # before, it would be an earlier chat of the two
+        if so_far is None:
+            raise ConfigurationError("Cannot retry: no model has replied in this chat. Wait for a reply.")
+        so_far.check_retry()
+        return self._take_back("retry", lambda result: result.a_retry())
+
+    def edit(self, text: str) -> TakingBack:
+        """Have the last message say this instead, from any thread, and go on from it in this same chat.
+
+        What is under way comes to its end first, and becomes that last message: use `pause()` to edit what is there now.
+        A question to a person is taken away. What it gives may be awaited. See `ChatResult.edit`.
+        """
+        self._check_going_on("edit")
+        return self._take_back("edit", lambda result: result.a_edit(text), at_rest=True)
+
+    def _take_back(self, action: str, go_on: GoOn, *, at_rest: bool = False) -> TakingBack:
+        move = TakingBack(self, action, go_on, self._control)
+        with self._next.lock:
+            if self._next.is_over or self._control.is_stopped_for_good:
+                state = "has ended" if self._next.is_over else "is being stopped"
+                raise ConfigurationError(f"Cannot {action} in this chat: it {state}. {_HOW_LATER}")
+            self._next.ask(move)  # first: breaking off may interrupt a function of the chat which has called us
+            self._control.break_off(at_rest=at_rest)
+        return move
+
     @property
     def is_paused(self) -> bool:
         """Whether it is paused; `await chat.rested()` waits until it has come to rest."""
@@ -172,7 +259,7 @@ class Chat:
         if self._task is None or self._task.done():
             raise ConfigurationError(
                 f"Cannot {action} this chat: it is {self._state}. "
-                + ("Call start() first." if self._task is None else "Its result can be resumed: chat.result.resume().")
+                + ("Call start() first." if self._task is None else _HOW_LATER)
             )
 
     def cancel(self) -> bool:
@@ -207,6 +294,33 @@ class Chat:
         if waiting is not None and waiting.cancelling() > before:  # which has gone on to the chat, and ended it
             raise ChatCancelled(result)
         return result
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of a chat: a value, or an error."""
+
+    value: Any = None
+    error: Exception | None = None
+
+    def given(self) -> Any:
+        """The value; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class _Listeners:
+    """Makes those who listen to a chat. What follows in the same handle is heard by the same ones, once they `are_kept`."""
+
+    def __init__(self, make: Callable[..., list[Listener]]) -> None:
+        self._make, self._made = make, list[Listener]()
+        self.are_kept = False
+
+    def __call__(self, **options: Any) -> list[Listener]:
+        if not self.are_kept:
+            self._made = self._make(**options)
+        return self._made
 
 
 def _so_far(initiator: Any, recipient: Any) -> ChatResult | None:

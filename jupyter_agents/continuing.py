@@ -76,11 +76,13 @@ class Continuations(Resumable):
         """
         limits = changed(self.limits, max_turns, termination, budget)
         note = "The last reply of a model is asked for anew."
-        if self._is_owed_reply():
-            return await go_on(self._standing(), limits, Move(note), silent=silent)
-        found = self._checkpoint(self.last).find(lambda one: one.origin == "model")
-        if found is None:
-            raise ConfigurationError("Cannot retry: no model has replied in this chat. Use resume(), or edit(text).")
+        if (owing := self._owing()) is not None:
+            place = self._standing()
+            following = self.log.agent_of(owing) if place.group is not None else None  # a group would choose again
+            return await go_on(place, limits, Move(note, following=following), silent=silent)
+        self.check_retry()
+        found = self._last_of_model()
+        assert found is not None
         at, reply = found
         following = self.log.agent_of(reply.sender)
         return await go_on(self._place(at), limits, Move(note, following=following), silent=silent)
@@ -162,15 +164,23 @@ class Continuations(Resumable):
             until = entry.seq + 1
         return until
 
-    def _is_owed_reply(self) -> bool:
-        """Whether a model was asked after the last message, and no message came of it."""
+    def check_retry(self) -> None:
+        """Raise `ConfigurationError` where no model was asked, so that nothing could be asked for anew."""
+        if self._owing() is None and self._last_of_model() is None:
+            raise ConfigurationError("Cannot retry: no model has replied in this chat. Use resume(), or edit(text).")
+
+    def _last_of_model(self) -> tuple[int, MessageSent] | None:
+        return self._checkpoint(self.last).find(lambda one: one.origin == "model")
+
+    def _owing(self) -> str | None:
+        """Whose model was asked after the last message, where no message came of it."""
         said = self._said()
         asked = [
-            one
+            one.event.agent
             for one in self.log.entries[said[-1][0] if said else 0 : self.last]
             if one.event.chat == self.chat and isinstance(one.event, ModelAsked) and not one.event.aside
         ]
-        return bool(asked)
+        return asked[-1] if asked else None
 
 
 @dataclass(frozen=True)

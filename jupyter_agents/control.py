@@ -62,6 +62,11 @@ class Control:
         return self.reason is TAKEN_BACK
 
     @property
+    def is_stopped_for_good(self) -> bool:
+        """Whether somebody has pressed Stop, and nothing follows."""
+        return self.is_stopping and not self.is_taken_back
+
+    @property
     def is_held(self) -> bool:
         """Whether the chat is going on."""
         return self._thread is not None
@@ -269,15 +274,15 @@ class Control:
         self._tell_watchers()
         return True
 
-    def break_off(self, *, at_rest: bool = False) -> bool:
-        """End the chat for another one to follow it (see `take_up`); `False` where somebody has stopped it.
+    def break_off(self, *, at_rest: bool = False) -> None:
+        """End the chat for another one to follow it (see `take_up`), unless somebody has stopped it.
 
         With `at_rest` what is under way comes to its end first. A question to a person is no such thing. One that has
         not begun says its first message.
         """
         with self._lock:
             if self.is_stopping:
-                return self.is_taken_back
+                return
             self._goes_on = True
             is_at_rest = self._waiting or self._asking
             if self._thread is None or (at_rest and not is_at_rest):
@@ -287,7 +292,6 @@ class Control:
                 self._told_at = time.monotonic()
                 self._tell(self._thread)
         self._tell_watchers()
-        return True
 
     def pause(self) -> bool:
         """Let the chat come to rest once what is under way has ended; whether it was not paused already.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
 from jupyter_agents.continuing import Continuations
-from jupyter_agents.control import find_control
+from jupyter_agents.control import TAKEN_BACK, find_control
 from jupyter_agents.effects import Emit, Hold
 from jupyter_agents.errors import ChatInterrupted, NoHumanError
 from jupyter_agents.events import (

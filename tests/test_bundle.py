@@ -445,7 +445,14 @@ def test_note_is_one_line_when_something_is_noted():
 
 @pytest.mark.parametrize("ended_by", EndedBy)
 def test_end_is_shown_when_it_is_not_how_chats_end(ended_by):
-    ordinary = (EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION)
+    ordinary = (
+        EndedBy.TERMINATION,
+        EndedBy.HUMAN,
+        EndedBy.NOT_REQUESTED,
+        EndedBy.NO_REPLY,
+        EndedBy.CONDITION,
+        EndedBy.PAUSED,  # it goes on in another way, which a note says
+    )
 
     bundle = end_bundle(ChatEnded(0, str(ended_by), "a detail"))
 

@@ -56,6 +56,7 @@ L2 = (
     "asking",
     "forks",
     "saving",
+    "taking_back",
     "background",
 )
 L3 = ("testing", "sweep")

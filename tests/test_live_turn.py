@@ -72,7 +72,8 @@ def test_turn_that_takes_longer_is_live_and_then_its_message(lab, listener):
     tell(listener, ANSWERED, said("Done."), ENDED)
 
     assert live == "live: Waiting for assistant."
-    assert state["live"] == {"sender": "assistant", "recipient": "user", "colour": 1, "text": "Done."}
+    where = {"depth": 0, "label": "", "talk": 1}
+    assert state["live"] == {"sender": "assistant", "recipient": "user", "colour": 1, "text": "Done."} | where
     assert (state["activity"]["kind"], state["activity"]["elapsed"]) == ("model", 2.0)
     assert lab.texts() == ["user (to assistant):\n\nDo it.", "assistant (to user):\n\nDone."]
 
@@ -450,7 +451,7 @@ def test_turn_stays_on_the_page_when_another_one_begins_beside_it(lab, listener)
     tell(listener, ModelAnswered(1, "ann", "stop"), MessageSent(1, "ann", "user", Message("I am Ann."), "model"), ENDED)
 
     assert (during["sender"], during["text"]) == ("ann", "I am Ann.")
-    assert between[1] == "bob (to user):\n\nI am Bob."
+    assert between[1] == "bob (to user) · chat 2:\n\nI am Bob."
     assert between[2] == "live: Waiting for ann."
     assert live["text"] == "I am Ann."
     assert [text.split("\n\n")[1] for text in lab.texts()] == ["Ask both.", "I am Bob.", "I am Ann."]

@@ -85,6 +85,16 @@ def test_chats_of_a_series_are_shown_one_below_the_other(page, is_followed):
     assert [one[1][MESSAGE_MIME].get("depth", 0) for one in cell.outputs] == [0, 0, 0]
 
 
+def test_what_follows_in_the_same_chat_is_shown_whole_and_as_the_same_chat_of_the_cell(page):
+    cell = page()
+    listener = NotebookListener(skip_opening=True)
+
+    tell(listener, *chat_of(2), ChatEnded(0, "pause", "taken back"))
+    tell(listener, ChatStarted(1, "user", "assistant"), Noted(1, "Edited."), sent("other", chat=1))
+
+    assert [text.rpartition("\n")[2] for text in cell.texts()] == ["m1", "Edited.", "other"]
+
+
 def test_opening_keeps_its_number_when_it_is_left_out(page):
     cell = page()
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from jupyter_agents.code_blocks import find_code_blocks
 from jupyter_agents.control import STOPPED
+from jupyter_agents.display.beside import Beside
 from jupyter_agents.display.changes import changes_of, describe_changes, is_unknown
 from jupyter_agents.display.markdown import clean
 from jupyter_agents.display.parts import (
@@ -26,10 +27,12 @@ from jupyter_agents.display.parts import (
     exit_line,
     framed,
     line,
+    picture,
     quiet,
     result,
     speech,
 )
+from jupyter_agents.display.pictures import Picture, pictures_of, urls_in
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
@@ -41,7 +44,9 @@ from jupyter_agents.events import (
     ModelAnswered,
     ModelFailed,
     Noted,
+    Relayed,
     SeriesStarted,
+    SpeakerChosen,
     Summarised,
 )
 from jupyter_agents.executors.outputs import MESSAGE_MIME, plain
@@ -51,10 +56,11 @@ from jupyter_agents.termination import EndedBy
 METADATA_KEY = "jupyter_agents"
 """Where the metadata of an output says what differs from run to run."""
 
+_FIRST = Place()
 _LONGEST_SUMMARY = 300
 _CODE_RESULT = re.compile(r"exitcode: (-?\d+) \(execution (succeeded|failed)\)\nCode output: ?\n?(.*)", re.DOTALL)
 _ORDINARY_ENDS = frozenset(
-    {EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION}
+    {EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION, EndedBy.PAUSED}
 )
 _CUT_REMARKS = {
     "length": "cut off at the token limit",
@@ -80,8 +86,12 @@ class Transcript:
     'user (to assistant):\\n\\nhello'
     """
 
+    talk: int = 1
+    """Which chat of its cell this is."""
     _numbers: dict[int, int] = field(default_factory=dict)
     _depths: dict[int, int] = field(default_factory=dict)
+    _beside: Beside = field(default_factory=Beside)
+    _managers: dict[int, str] = field(default_factory=dict)
     _tools: dict[str, str] = field(default_factory=dict)
     _decisions: dict[tuple[int, str], list[HumanAnswered]] = field(default_factory=dict)
     _seconds: dict[tuple[int, str], float] = field(default_factory=dict)
@@ -96,13 +106,14 @@ class Transcript:
         if isinstance(event, MessageSent):
             return self._message(event)
         if isinstance(event, Noted):
-            return note_bundle(event)
+            return note_bundle(event, self._beneath(event.chat))
         if isinstance(event, Summarised):
-            return summary_bundle(event)
+            return summary_bundle(event, self._beneath(event.chat))
         if isinstance(event, ChatEnded):
-            return end_bundle(event, self._who_ended(event))
+            self._beside.end(event.chat)
+            return end_bundle(event, self._who_ended(event), self._beneath(event.chat))
         if isinstance(event, ModelFailed):
-            place = Place(self._depths.get(event.chat, 0), self.ordinal(event.agent))
+            place = self.place(event.chat, event.agent)
             return failure_bundle(event, place, recipient=self._waiting_for(event))
         self._remember(event)
         return None
@@ -110,6 +121,11 @@ class Transcript:
     def _remember(self, event: Event) -> None:
         if isinstance(event, ChatStarted):
             self._depths[event.chat] = 0 if event.parent is None else self._depths.get(event.parent, 0) + 1
+            self._beside.begin(event)
+        elif isinstance(event, Relayed):
+            self._managers[event.chat] = event.by
+        elif isinstance(event, SpeakerChosen):
+            self._managers[event.chat] = event.manager
         elif isinstance(event, SeriesStarted):  # it says nothing itself: its chats are not nested in anything
             self._depths[event.chat] = -1
         elif isinstance(event, HumanAnswered):
@@ -124,6 +140,7 @@ class Transcript:
     def _message(self, event: MessageSent) -> Bundle | None:
         number = self._numbers.get(event.chat, 0)
         self._numbers[event.chat] = number + 1
+        place = self._place(event)
         self._last[event.chat], self._answer = event, None
         self._tools |= {call.id: call.name for call in event.message.calls if call.id}
         key = event.chat, event.sender
@@ -135,7 +152,7 @@ class Transcript:
         return message_bundle(
             event,
             number,
-            place=self._place(event),
+            place=place,
             tools=self._tools,
             decisions=self._decisions.pop(key, ()),
             seconds=seconds if event.origin == "model" else _seconds_of(ran),
@@ -152,9 +169,20 @@ class Transcript:
         last = self._last.get(event.chat)
         return last.sender if last is not None and last.recipient == event.agent else ""
 
+    def place(self, chat: int, speaker: str) -> Place:
+        """Where what an agent says in a chat stands."""
+        return self._beneath(chat)._replace(colour=self.ordinal(speaker))
+
     def _place(self, event: MessageSent) -> Place:
-        depth = self._depths.get(event.chat, 0)
-        return Place(depth, self.ordinal(event.sender), self._ordinals.get(event.recipient))
+        """In a group the code or the call of a result is that of who spoke last."""
+        to_group, last = self._managers.get(event.chat) == event.recipient, self._last.get(event.chat)
+        author = last.sender if to_group and last is not None else event.recipient
+        place = self.place(event.chat, event.sender)
+        return place._replace(author_colour=self._ordinals.get(author), to_group=to_group)
+
+    def _beneath(self, chat: int) -> Place:
+        """Where what nobody has said stands among the messages of a chat."""
+        return Place(max(self._depths.get(chat, 0), 0), label=self._beside.label(chat), talk=self.talk)
 
     def ordinal(self, name: str) -> int:
         """The ordinal of a speaker, in the order in which they first speak: what they are told apart by.
@@ -186,13 +214,15 @@ def message_bundle(
     reason = _reason_not_run(exited, decisions, ran) if exited else ""
     changes = changes_of(ran)
     results = _results(event.message, text, tools or {}) if is_result and not exited else []
-    said = [quiet(reason)] if reason else _said(exited, results, text)
     place = place or Place()
     place = place if is_result else place._replace(author_colour=None)
     shown = _of("message", event.chat) | {"id": number} | _who(event) | place.to_json()
     shown |= _what(event.message, decisions, results) | ({"not_run": True} if reason else {})
     shown |= {"changes": [names for names, _ in changes]} if changes else {}
+    pictures = pictures_of(event.message, [name for name, _ in results])
+    shown |= {"images": [one.to_json() for one in pictures]} if pictures else {}
     remarks = _remarks(decisions, is_call=bool(results))
+    said = [quiet(reason)] if reason else _said(exited, results, text, pictures)
     below = [quiet(describe_changes(names)) for names, _ in changes]
     parts = [*said, *below, *_beside(event.message, decisions, is_call=bool(results))]
     return _assemble(
@@ -200,12 +230,20 @@ def message_bundle(
     )
 
 
-def _said(exited: re.Match[str] | None, results: Sequence[tuple[str, str]], text: str) -> list[Part]:
-    """The text of a message: the result of code, results of tools, or speech."""
+def _said(
+    exited: re.Match[str] | None, results: Sequence[tuple[str, str]], text: str, pictures: Sequence[Picture]
+) -> list[Part]:
+    """The text of a message, and its images: the result of code, results of tools, or speech."""
     if exited:
         code, ending, output = exited.groups()
         return [exit_line(code, output.strip("\n"), is_failed=ending == "failed")]
-    return [result(name, content) for name, content in results] or ([speech(text)] if text.strip() else [])
+    texts = [result(name, content) for name, content in results] or ([speech(text)] if text.strip() else [])
+    if not pictures:
+        return texts
+    found = list(texts)
+    for one in reversed(pictures):
+        found.insert(one.result + 1, picture(one.url, one.words) if one.url else quiet(one.words))
+    return found
 
 
 def _remarks(decisions: Iterable[HumanAnswered], *, is_call: bool) -> list[str]:
@@ -253,20 +291,20 @@ def _edits(decisions: Iterable[HumanAnswered], label: str) -> list[Part]:
     return [edited(clean(one.text), label) for one in decisions if one.action == "edit"]
 
 
-def note_bundle(event: Noted) -> Bundle:
+def note_bundle(event: Noted, place: Place = _FIRST) -> Bundle:
     """Something that a reader should know."""
     text = clean(event.text)
     sign = "\N{WARNING SIGN} " if event.level == "warning" else ""
-    return _line(_of("note", event.chat) | {"level": event.level}, sign + text, text)
+    return _line(_of("note", event.chat) | {"level": event.level}, sign + text, text, place)
 
 
-def summary_bundle(event: Summarised) -> Bundle | None:
+def summary_bundle(event: Summarised, place: Place = _FIRST) -> Bundle | None:
     """What a chat came to, in a line; `None` where nothing was summed up. The result of the chat has all of it."""
     words = " ".join(clean(event.text).split())
     if not words:
         return None
     words = words if len(words) <= _LONGEST_SUMMARY else f"{words[: _LONGEST_SUMMARY - 1]}…"
-    return _line(_of("note", event.chat) | {"level": "info"}, f"Summary: {words}", f"Summary: {words}")
+    return _line(_of("note", event.chat) | {"level": "info"}, f"Summary: {words}", f"Summary: {words}", place)
 
 
 def cut_remark(message: Message) -> str:
@@ -276,14 +314,14 @@ def cut_remark(message: Message) -> str:
     return f"{remark}; nothing in it was run" if remark and has_code else remark
 
 
-def end_bundle(event: ChatEnded, person: str = "") -> Bundle | None:
+def end_bundle(event: ChatEnded, person: str = "", place: Place = _FIRST) -> Bundle | None:
     """Why a chat ended, `person` being who ended it; `None` where it ended as chats do."""
     is_theirs = bool(person) and event.ended_by == EndedBy.HUMAN
     if event.ended_by in _ORDINARY_ENDS and not is_theirs:
         return None
     detail, name = clean(event.detail), clean(person) if is_theirs else ""
     shown = _of("end", event.chat) | {"ended_by": str(event.ended_by)} | ({"person": name} if name else {})
-    return _line(shown, ending(event.ended_by, detail, name), detail)
+    return _line(shown, ending(event.ended_by, detail, name), detail, place)
 
 
 def ending(ended_by: str, detail: str, person: str = "") -> str:
@@ -320,7 +358,7 @@ def joined_bundle(bundles: Sequence[Bundle], *, left_out: int = 0) -> Bundle:
     """Several bundles as one output. `left_out` says how many before them are not shown."""
     note = Noted(0, f"{left_out:,} earlier messages are not shown here; `_chat` has them.")
     all_of_them = [*([note_bundle(note)] if left_out else []), *bundles]
-    items = [dict(one.data[MESSAGE_MIME]) | {"text": exact_text(one.data)} for one in all_of_them]
+    items = [dict(one.data[MESSAGE_MIME]) | _only_in_other_forms(one.data) for one in all_of_them]
     data = {
         MESSAGE_MIME: {"schema": 1, "kind": "messages", "items": items},
         "text/html": "".join(one.data["text/html"] for one in all_of_them),
@@ -328,6 +366,15 @@ def joined_bundle(bundles: Sequence[Bundle], *, left_out: int = 0) -> Bundle:
         "text/plain": "\n\n".join(one.data["text/plain"] for one in all_of_them),
     }
     return Bundle(data, {METADATA_KEY: {"items": [one.metadata.get(METADATA_KEY, {}) for one in all_of_them]}})
+
+
+def _only_in_other_forms(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the JSON of a bundle leaves to its other forms, which a joined one has of all together."""
+    urls = iter(urls_in(data["text/html"]) if "images" in data[MESSAGE_MIME] else ())
+    images = [
+        one | ({"url": next(urls, "")} if one.get("shown") else {}) for one in data[MESSAGE_MIME].get("images", ())
+    ]
+    return {"text": exact_text(data)} | ({"images": images} if images else {})
 
 
 def exact_text(data: Mapping[str, Any]) -> str:
@@ -410,9 +457,10 @@ def _assemble(
     return Bundle(_forms(described, framed(names, remarks, parts, place)), metadata)
 
 
-def _line(shown: Mapping[str, Any], words: str, text: str) -> Bundle:
+def _line(shown: Mapping[str, Any], words: str, text: str, place: Place) -> Bundle:
     """A bundle of one quiet line that nobody in the chat said."""
-    return Bundle(_forms({"schema": 1} | dict(shown) | {"text": text}, line(words)), {})
+    described = {"schema": 1} | dict(shown) | place.to_json() | {"text": text}
+    return Bundle(_forms(described, line(words, place)), {})
 
 
 def _forms(described: Mapping[str, Any], part: Part) -> dict[str, Any]:

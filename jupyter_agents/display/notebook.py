@@ -110,13 +110,16 @@ class NotebookListener:
             self._stage.end()
 
     def _begin(self, event: ChatStarted | SeriesStarted) -> None:
-        self._is_opening = self._root is None  # what it goes on with has another beginning than the cell
+        self._is_opening = (
+            self._root is None
+        )  # what follows after something was taken back is the same chat of the cell
         self._root = event.chat
         if self.box is not None:
             self._transcript = self.box.transcript
             self._stage.begin_in_box(self.box.page, self.box.slot)
         else:
-            self._transcript.talk = begin_chat()
+            if self._is_opening:
+                self._transcript.talk = begin_chat()
             self._stage.begin(is_live=_can_be_live() if self.is_live is None else self.is_live)
             if self.page is not None and self._transcript.talk > 1:
                 self.page.channel.set(talk=self._transcript.talk)

@@ -34,16 +34,33 @@ class Part(NamedTuple):
 class Place(NamedTuple):
     """How deep a message is nested; the ordinals of its speaker and of who wrote the code or the call it is a result of.
 
-    Ordinals are shown as colours: here on a border only, so they need not suit a theme.
+    Ordinals are shown as colours: here on a border only, so they need not suit a theme. `label` names the chat where
+    others go on beside it, and `talk` counts the chats of the cell. What is said `to_group` has a recipient, the manager
+    of the group, that tells a reader nothing.
     """
 
     depth: int = 0
     colour: int = 0
     author_colour: int | None = None
+    label: str = ""
+    talk: int = 1
+    to_group: bool = False
 
-    def to_json(self) -> dict[str, int]:
-        """What the JSON part says of it: a depth and a colour of 0 are left out."""
-        found = {"colour": self.colour or None, "author_colour": self.author_colour, "depth": self.depth or None}
+    @property
+    def name(self) -> str:
+        """What the chat is called, where a reader might take it for another one."""
+        return self.label or (f"chat {self.talk}" if self.talk > 1 else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """What the JSON part says of it. What is as usual is left out."""
+        found = {
+            "colour": self.colour or None,
+            "author_colour": self.author_colour,
+            "depth": self.depth or None,
+            "label": _line_of(self.label) or None,
+            "talk": self.talk if self.talk > 1 else None,
+            "to_group": self.to_group or None,
+        }
         return {key: value for key, value in found.items() if value is not None}
 
 
@@ -55,14 +72,28 @@ def framed(names: tuple[str, str], remarks: Sequence[str], parts: Sequence[Part]
 
     In the Markdown that line and an empty one stand before the parts, which an empty line parts from each other.
     """
-    sender, recipient = (" ".join(clean(name).split()) for name in names)
+    sender, recipient, name = map(_line_of, (*names, place.name))
     after = "".join(f" · {remark}" for remark in remarks)
-    to = f" to {escape_markdown(recipient)}" if recipient else ""
+    shown_to = "" if place.to_group else recipient
     return Part(
-        _article(sender, recipient, after, "".join(part.html for part in parts), place),
-        f"**{escape_markdown(sender)}**{to}{after}\n\n" + "\n\n".join(part.markdown for part in parts),
-        _heading(sender, recipient, after) + "\n\n".join(part.text for part in parts if part.text),
+        _article(sender, shown_to, _behind(escape(name, quote=False), after), _joined_html(parts), place),
+        f"**{escape_markdown(sender)}**{f' to {escape_markdown(shown_to)}' if shown_to else ''}"
+        f"{_behind(escape_markdown(name), after)}\n\n" + "\n\n".join(part.markdown for part in parts),
+        _heading(sender, recipient, _behind(name, after)) + "\n\n".join(part.text for part in parts if part.text),
     )
+
+
+def _line_of(name: str) -> str:
+    return " ".join(clean(name).split())
+
+
+def _behind(name: str, after: str) -> str:
+    """What stands behind the names: the name of the chat where there is one, and remarks."""
+    return f" · {name}{after}" if name else after
+
+
+def _joined_html(parts: Sequence[Part]) -> str:
+    return "".join(part.html for part in parts)
 
 
 def _heading(sender: str, recipient: str, after: str) -> str:
@@ -72,12 +103,15 @@ def _heading(sender: str, recipient: str, after: str) -> str:
 def _article(sender: str, recipient: str, after: str, body: str, place: Place) -> str:
     name = f"{sender} to {recipient}" if recipient else sender
     to = f" <small>to {escape(recipient, quote=False)}{after}</small>" if recipient else after
-    indent = f"8px 0 8px {24 * min(place.depth, _DEEPEST)}px" if place.depth else "8px 0"
     return (
-        f"<article aria-label='{escape(name)}' style='margin:{indent};padding-left:12px;"
+        f"<article aria-label='{escape(name)}' style='margin:{_margin(place.depth)};padding-left:12px;"
         f"border-left:3px solid {_colour(place)};max-width:60em'>"
         f"<div><b>{escape(sender, quote=False)}</b>{to}</div>{body}</article>"
     )
+
+
+def _margin(depth: int) -> str:
+    return f"8px 0 8px {24 * min(depth, _DEEPEST)}px" if depth > 0 else "8px 0"
 
 
 def _colour(place: Place) -> str:
@@ -86,9 +120,11 @@ def _colour(place: Place) -> str:
     return _COLOURS[ordinal % len(_COLOURS)]
 
 
-def line(words: str) -> Part:
-    """One quiet line that nobody in the chat said, for itself."""
-    html = f"<div role='note' style='margin:8px 0;font-size:90%;{_QUIET}'>{escape(words, quote=False)}</div>"
+def line(words: str, place: Place) -> Part:
+    """One quiet line that nobody in the chat said, for itself, where the messages of its chat stand."""
+    words = f"{_line_of(place.name)} · {words}" if place.name else words
+    style = f"margin:{_margin(place.depth)};font-size:90%;{_QUIET}"
+    html = f"<div role='note' style='{style}'>{escape(words, quote=False)}</div>"
     return Part(html, f"*{escape_markdown(words)}*", words)
 
 
@@ -160,6 +196,12 @@ def result(name: str, content: str) -> Part:
     return Part(html, title + code_markdown(content), f"{label}:\n{content}" if label else content)
 
 
+def picture(url: str, words: str) -> Part:
+    """An image that is in its URL, in HTML alone: other forms say in words that there is one."""
+    style = "display:block;margin:8px 0;max-width:100%;max-height:480px"
+    return Part(f"<img src='{url}' alt='{escape(words)}' style='{style}'>", f"*{escape_markdown(words)}*", f"[{words}]")
+
+
 def exit_line(code: str, output: str, *, is_failed: bool) -> Part:
     """The result of code in one line. What the code showed stands in the cell already, so it is folded away."""
     words = f"exit code {code}, failed" if is_failed else f"exit code {code}"
@@ -200,6 +242,7 @@ __all__ = [
     "folded",
     "framed",
     "line",
+    "picture",
     "quiet",
     "readable_arguments",
     "result",

@@ -197,10 +197,11 @@ class SharedSlot:
 
 @dataclass
 class _Cell:
-    """How many outputs the cell that runs has got; chats of one cell share it."""
+    """How many outputs the cell that runs has got, and how many chats it has begun; chats of one cell share it."""
 
     request: str = ""
     outputs: int = 0
+    chats: int = 0
 
 
 _cells: OrderedDict[str, _Cell] = OrderedDict()
@@ -223,6 +224,14 @@ def this_cell() -> _Cell:
         return cell
 
 
+def begin_chat() -> int:
+    """Count one more chat of the cell that runs; which one it is."""
+    cell = this_cell()
+    with _cells_lock:
+        cell.chats += 1
+        return cell.chats
+
+
 def new_display_id() -> str:
     """An id that no other output has."""
     return f"jupyter-agents-{uuid.uuid4().hex}"
@@ -235,6 +244,7 @@ __all__ = [
     "WIDGET_MIME",
     "SharedSlot",
     "Slot",
+    "begin_chat",
     "live_bundle",
     "new_display_id",
     "publish",

@@ -101,8 +101,9 @@ class Cells:
         with chat.surroundings():
             chat.check()
             check_needs_nobody((chat.initiator, chat.recipient), chat.session)
-            begun = Chat.holding(chat.initiator, chat.recipient, chat.held)
-            chat.keep = partial(self._keep, instead_of=begun)
+            begun = Chat.holding(chat.initiator, chat.recipient, chat.held, kept=lambda results: keep(results[-1]))
+            keep = partial(self._keep, chat.options.into, instead_of=begun)
+            chat.keep = _keep_later
             begun.start()
             self._chats = [one for one in self._chats if not one.done()] + [begun]
             self._keep(chat.options.into, begun)
@@ -299,6 +300,10 @@ def check_needs_nobody(agents: Iterable[ResponsiveAgent], session: Session) -> N
         why = _why_it_asks(agent, session.settings)
         if why is not None:
             raise ConfigurationError(f"Cannot hold this chat: --background cannot ask you, and {agent.name!r} {why}")
+
+
+def _keep_later(into: str | None, result: Any) -> None:
+    """Keep nothing yet: a chat in the background may go on in another way, and its handle stays until then."""
 
 
 def _yes() -> bool:

@@ -45,7 +45,7 @@ class AgentChat:
         self.agents = _by_name(agents, self.user)
         self.max_turns = max_turns
         self.results: list[ChatResult] = []
-        """What came of each message, the oldest first."""
+        """What came of each message, the oldest first; one more for each time that something was taken back."""
         self._chat: Chat | None = None
         self._box: Box | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,7 +107,7 @@ class AgentChat:
             raise ConfigurationError("Cannot send a message: an answer is under way. Wait for it, or call stop().")
         agent = self._addressed(to)
         failed = self._failed if self._box is not None else None
-        chat = Chat.holding(self.user, agent, lambda: self._held(agent, text), failed)
+        chat = Chat.holding(self.user, agent, lambda: self._held(agent, text), failed, self.results.extend)
         session = current_session()
         with use_session(replace(session, make_listeners=self._make_listeners) if self._box else session):
             self._chat = chat.start()
@@ -117,19 +117,10 @@ class AgentChat:
 
     async def _held(self, agent: ResponsiveAgent, text: str) -> ChatResult:
         turns = self.max_turns or current_session().settings.max_turns
-        try:
-            result: ChatResult = await call_hook(
-                self.user, "initiate_chat", agent, clear_history=False, max_turns=turns, message=text
-            )
-        except BaseException as error:
-            self._keep(getattr(error, "result", None))
-            raise
-        self._keep(result)
+        result: ChatResult = await call_hook(
+            self.user, "initiate_chat", agent, clear_history=False, max_turns=turns, message=text
+        )
         return result
-
-    def _keep(self, result: Any) -> None:
-        if isinstance(result, ChatResult):
-            self.results.append(result)
 
     def stop(self) -> None:
         """End the answer that is under way, in order."""

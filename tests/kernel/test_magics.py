@@ -202,6 +202,28 @@ def test_cell_returns_at_once_when_the_chat_is_in_the_background(kernel):
     assert done.value("(len(result), _chat is result)") == (2, True)
 
 
+def test_handle_of_a_cell_stays_when_its_chat_is_edited(kernel):
+    kernel.execute(
+        "held = []\n"
+        "def first(request):\n    held.append(_chat)\n    _chat.edit('Bye')\n    return '1. TERMINATE'\n"
+        "def second(request):\n    held.append(_chat)\n    return '2. TERMINATE'\n"
+        "say(first, second)"
+    )
+
+    begun = kernel.execute("%%agentchat --background --approve auto\nHello")
+    cell = kernel.execute(
+        "r = await held[0] if held else await (held.append(_chat) or _chat)",
+        "held[0] is held[1] and type(held[0]).__name__",
+        "_chat is r",
+        "[m['content'] for m in r.messages]",
+    )
+
+    assert begun.of("error") == cell.of("error") == []
+    assert cell.value("held[0] is held[1] and type(held[0]).__name__") == "Chat"
+    assert cell.value("_chat is r") is True
+    assert cell.value("[m['content'] for m in r.messages]") == ["Bye", "", "2. TERMINATE"]
+
+
 def test_cell_fails_when_a_chat_in_the_background_may_ask(kernel):
     kernel.execute("say('Hello.')")
 

@@ -356,6 +356,39 @@ def test_stop_reaches_a_function_that_blocks(kernel, page, how):
     assert time.monotonic() - page.answered_at < 3
 
 
+def test_what_follows_a_retry_is_shown_in_the_cell_of_the_chat(kernel, page):
+    """The cell of the chat is over, and another one takes its reply back while it streams."""
+    kernel.execute("user, bot = pair('long', 'better. TERMINATE')\nfrom jupyter_agents import Chat")
+    shown: dict[str, str] = {}  # by output, the last text of it
+    cells: set[str] = set()
+    begun = kernel.client.execute("chat = Chat(user, bot, message='Hello').start()")
+    ended = kernel.client.execute(
+        "await asyncio.sleep(1.5)\nawait chat.retry()\nr = await chat\nawait asyncio.sleep(0.3)\n"
+        "print([m['content'] for m in r.messages])"
+    )
+    said, is_over = "", False
+    while not is_over:
+        message = kernel.client.get_iopub_msg(timeout=60)
+        page.look(message)
+        kind, content, cell = message["msg_type"], message["content"], message["parent_header"]["msg_id"]
+        if kind in ("display_data", "update_display_data"):
+            output = content["transient"].get("display_id", message["header"]["msg_id"])
+            shown[output] = content["data"]["text/plain"]
+            cells.add(cell)
+        said += content["text"] if kind == "stream" else ""
+        is_over = cell == ended and content.get("execution_state") == "idle"
+
+    assert said == "['better. TERMINATE']\n"
+    assert cells == {begun}
+    words = list(shown.values())
+    assert words[0] == "user (to assistant):\n\nHello"
+    assert "word word" in words[1]
+    assert words[2:] == [
+        "The last reply of a model is asked for anew.",
+        "assistant (to user):\n\nbetter. TERMINATE",
+    ]
+
+
 def test_stop_reaches_a_function_of_a_background_chat_whose_cell_is_over(kernel, page):
     kernel.execute(
         f"{TOOL}\nfrom jupyter_agents import Chat\nimport threading\nchat = Chat(user, bot, message='Hello')"

@@ -433,3 +433,122 @@ test('shows the text of what a later version wrote without asking for our own ty
   expect(words(node)).toBe('in words');
   expect(seen).toEqual([['text/plain']]);
 });
+
+// -- Chats beside each other, groups, nested chats -----------------------------------------------------------------
+
+test('names the chat of a message only where others go on beside it', () => {
+  const alone = drawn({});
+  const beside = drawn({ label: 'facts' });
+
+  expect(alone.querySelector('.jp-agents-ChatLabel')).toBeNull();
+  expect(words(beside.querySelector('.jp-agents-ChatLabel'))).toBe('facts');
+});
+
+test('has the number of its chat at hand, which is seen when the cell has several', () => {
+  const [first, second] = [drawn({}), drawn({ talk: 2 })];
+
+  const numbers = [first, second].map(node =>
+    node.querySelector('.jp-agents-Talk')?.getAttribute('data-words')
+  );
+
+  expect(numbers).toEqual(['chat 1', 'chat 2']);
+  expect(first.classList).not.toContain('jp-agents-mod-furtherTalk');
+  expect(second.classList).toContain('jp-agents-mod-furtherTalk');
+  expect(words(first)).not.toContain('chat 1');
+});
+
+test('leaves out the manager when it is said to a group', () => {
+  const node = drawn({ sender: 'Planner', recipient: 'chat_manager', to_group: true });
+
+  expect(node.getAttribute('aria-label')).toBe('Planner');
+  expect(words(node)).not.toContain('chat_manager');
+});
+
+test('puts the notes of a nested chat as far in as its messages', () => {
+  const [message, note] = [drawn({ depth: 2 }), drawn({ kind: 'end', ended_by: 'budget', depth: 2 })];
+
+  const depths = [message, note].map(node => node.style.getPropertyValue('--jp-agents-depth'));
+
+  expect(depths).toEqual(['2', '2']);
+});
+
+test('tells whose end it is when chats go on beside each other', () => {
+  expect(words(drawn({ kind: 'end', ended_by: 'budget', label: 'facts' }))).toBe(
+    'factsThe chat ended (budget).'
+  );
+});
+
+// -- Images ----------------------------------------------------------------------------------------------------------
+
+const DOT = 'data:image/png;base64,iVBORw0KGgo=';
+const OTHER = 'data:image/png;base64,R0lGODlh';
+
+function withImages(images: unknown, html: string, found: Record<string, unknown> = {}): HTMLElement {
+  const others = { 'text/html': html };
+  return drawMessage(
+    bundle({ origin: 'tool', results: ['plot'], text: 'x', images, ...found }, {}, others),
+    {}
+  );
+}
+
+function shown(node: HTMLElement): [string, string][] {
+  return [...node.querySelectorAll('img')].map(one => [one.getAttribute('src') ?? '', one.alt]);
+}
+
+test('shows the images that stand in the HTML, with their words', () => {
+  const images = [
+    { words: 'Image 1', result: 0, shown: true },
+    { words: 'Image 2, not loaded', result: 0 },
+    { words: 'Image 3', result: 0, shown: true }
+  ];
+
+  const node = withImages(images, `<img src='${DOT}' alt='a'><img src='${OTHER}' alt='b'>`);
+
+  expect(shown(node)).toEqual([
+    [DOT, 'Image 1'],
+    [OTHER, 'Image 3']
+  ]);
+  expect(words(node.querySelector('.jp-agents-Picture-words'))).toBe('Image 2, not loaded');
+});
+
+test('shows an image under the result that it belongs to', () => {
+  const images = [{ words: 'Of the first', result: 0, shown: true }];
+  const found = { results: ['plot', 'count'], lines: [1, 1], text: 'drawn\n\n3' };
+
+  const node = withImages(images, `<img src='${DOT}'>`, found);
+
+  const order = [...node.querySelectorAll('.jp-agents-Code, img')].map(one => one.nodeName);
+  expect(order).toEqual(['DIV', 'IMG', 'DIV']);
+});
+
+test('shows the images of joined messages, which have them beside the words', () => {
+  const item = { schema: 1, kind: 'message', sender: 'a', origin: 'tool', results: ['plot'], text: 'x' };
+  const images = [{ words: 'Image 1', result: 0, shown: true, url: DOT }];
+
+  const node = drawn({ kind: 'messages', items: [{ ...item, images }] });
+
+  expect(shown(node)).toEqual([[DOT, 'Image 1']]);
+});
+
+test.each([
+  'https://example.com/a.png',
+  'data:image/svg+xml;base64,PHN2Zz4=',
+  'data:text/html;base64,PHN2Zz4=',
+  'javascript:alert(1)',
+  `${DOT}" onerror="x`
+])('loads nothing but images that are in the message: %s', url => {
+  const images = [{ words: 'Image 1', result: 0, shown: true }];
+
+  const nodes = [
+    withImages(images, `<img src="${url.replace(/"/g, '&quot;')}">`),
+    withImages([{ ...images[0], url }], '')
+  ];
+
+  expect(nodes.flatMap(shown)).toEqual([]);
+  expect(words(nodes[0])).toContain('Image 1');
+});
+
+test.each(JUNK.map(one => [one]))('bears whatever stands in place of images: %p', junk => {
+  expect(shown(withImages(junk, ''))).toEqual([]);
+  expect(shown(withImages([junk], `<img src='${DOT}'>`))).toEqual([]);
+});

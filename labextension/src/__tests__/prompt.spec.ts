@@ -498,6 +498,17 @@ describe('a choice', () => {
     expect(document.activeElement?.textContent).toContain('when the time is up');
   });
 
+  test('the word that ends a chat of a group is told in plain words, and given as it is', () => {
+    ask({ kind: 'choice', text: "Who speaks next? 'exit' ends the chat.", choices: ['Anna', 'exit'] });
+    const end = [...prompt.node.querySelectorAll<HTMLButtonElement>('.jp-agents-Choice')][1];
+
+    end?.click();
+
+    expect(prompt.node.querySelector('.jp-agents-Prompt-title')?.textContent).toBe('Who speaks next?');
+    expect(end?.querySelector('.jp-agents-Choice-text')?.textContent).toBe('End the chat');
+    expect(kernel.answers).toEqual([{ action: 'reply', text: 'exit' }]);
+  });
+
   test('a choice can end the chat where the classic prompt could', () => {
     ask({ kind: 'choice', choices });
 

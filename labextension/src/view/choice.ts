@@ -7,6 +7,9 @@ import type { IQuestion } from './protocol';
 import { asideOf, consequenceOf } from './reply';
 import { translations } from './strings';
 
+/** The sentence of the question who speaks next (`jupyter_agents/agents/group_chat.py`): the word is a button here. */
+const EXIT = 'exit';
+const CLASSIC = /^([^]+?) 'exit' ends the chat\.$/;
 /** Letters typed within this time are one word. */
 const TYPE_AHEAD_MS = 700;
 
@@ -34,7 +37,7 @@ export class ChoicePrompt implements IPrompt {
       this.buttons.length > 0 && question.choices.join('\n') === this.question.choices.join('\n');
     this.question = question;
     this.card.name(
-      question.text.trim() || trans.__('Your answer to %1', visible(question.sender)),
+      this.titled.trim() || trans.__('Your answer to %1', visible(question.sender)),
       asideOf(question)
     );
     this.card.hint.textContent = trans.__(
@@ -74,13 +77,22 @@ export class ChoicePrompt implements IPrompt {
     const number = index < 9 ? String(index + 1) : '';
     node.append(
       h('span', { class: 'jp-agents-Choice-number', 'aria-hidden': 'true' }, number),
-      h('span', { class: 'jp-agents-Choice-text' }, choice)
+      h('span', { class: 'jp-agents-Choice-text' }, this.wordsOf(choice))
     );
     if (isDefault) {
       node.append(h('span', { class: 'jp-agents-Choice-note' }, translations().__('when the time is up')));
     }
     node.addEventListener('focus', () => this.activate(index, false));
     return node;
+  }
+
+  private get titled(): string {
+    return CLASSIC.exec(this.question.text)?.[1] ?? this.question.text;
+  }
+
+  private wordsOf(choice: string): string {
+    const ends = choice === EXIT && CLASSIC.test(this.question.text);
+    return ends ? translations().__('End the chat') : choice;
   }
 
   private createEnd(): HTMLButtonElement {

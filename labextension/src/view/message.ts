@@ -1,6 +1,7 @@
 /** The messages of a chat as they are saved: what the bundles of `jupyter_agents/display/bundle.py` say. */
 
 import { type IBlockChanges, readChanges } from './changes';
+import { type IPicture, readPictures } from './pictures';
 import { textOf } from './outputs';
 import { MESSAGE_MIME, type IBundle } from './protocol';
 import { amount, count, line, list, record, records, word } from './values';
@@ -35,9 +36,16 @@ export interface IMessage {
   readonly colour: number;
   /** The colour of who wrote the code whose result this is. */
   readonly authorColour: number | null;
+  /** What its chat is called where others go on beside it. */
+  readonly label: string;
+  /** Which chat of the cell it belongs to. */
+  readonly talk: number;
+  /** Its recipient is the manager of a group, which everybody hears. */
+  readonly toGroup: boolean;
   readonly text: string;
   readonly calls: readonly ICall[];
   readonly results: readonly ICall[];
+  readonly pictures: readonly IPicture[];
   readonly decisions: readonly IDecision[];
   readonly exit: IExit | null;
   readonly finishReason: string;
@@ -79,12 +87,16 @@ export function readMessage(data: unknown): IMessage {
     depth: count(found['depth']) ?? 0,
     colour: count(found['colour']) ?? 0,
     authorColour: count(found['author_colour']),
+    label: line(found['label']),
+    talk: count(found['talk']) ?? 1,
+    toGroup: found['to_group'] === true,
     text,
     calls: records(found['calls']).map(call => ({
       name: word(call['name']),
       arguments: word(call['arguments'])
     })),
     results: readResults(found, text),
+    pictures: readPictures(found['images'], textOf(forms['text/html'])),
     decisions: records(found['decisions']).map(one => ({
       action: word(one['action']),
       text: word(one['text'])

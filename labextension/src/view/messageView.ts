@@ -10,9 +10,10 @@ import { LongText } from './longText';
 import { renderMarkdown } from './markdown';
 import { hasMath } from './markdownParser';
 import { type ICall, type IMessage, METADATA, readFigures, readMessage } from './message';
-import { openMessage } from './messageFrame';
+import { drawChat, indent, openMessage } from './messageFrame';
 import { drawActions, drawBadges, drawFigures } from './messageHeader';
 import { drawOutput, textOf } from './outputs';
+import { picturesOf } from './pictures';
 import { MESSAGE_MIME, type IBundle } from './protocol';
 import { drawAllChanges, drawExit, drawResult, openResult } from './result';
 import { markMessage } from './standing';
@@ -85,7 +86,7 @@ function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement 
   const badges = drawBadges(message, figures);
   const frame = open({ ...message, badges }, drawFigures(figures), drawActions(message, host));
   frame.body.append(
-    ...(message.results.length ? message.results.map(drawResult) : drawSpeech(message, host)),
+    ...(message.results.length ? drawResults(message) : drawSpeech(message, host)),
     ...drawAllChanges(message, figures, host),
     ...drawEdits(message),
     ...message.calls.map(drawCall),
@@ -94,7 +95,16 @@ function drawSaid(message: IMessage, bundle: IBundle, host: IHost): HTMLElement 
   return frame.node;
 }
 
-function drawSpeech({ text, origin, calls }: IMessage, host: IHost): Node[] {
+function drawResults({ results, pictures }: IMessage): HTMLElement[] {
+  return results.flatMap((one, at) => [drawResult(one), ...picturesOf(pictures, at, results.length)]);
+}
+
+function drawSpeech(message: IMessage, host: IHost): Node[] {
+  const shown = picturesOf(message.pictures, 0, 1);
+  return message.text.trim() || !shown.length ? [...drawText(message, host), ...shown] : shown;
+}
+
+function drawText({ text, origin, calls }: IMessage, host: IHost): Node[] {
   if (!text.trim()) {
     return calls.length ? [] : [h('p', { class: 'jp-agents-Empty' }, translations().__('empty reply'))];
   }
@@ -178,5 +188,10 @@ function drawLine(message: IMessage, bundle: IBundle): HTMLElement {
   const text = message.kind === 'end' ? ending(message, said) : said;
   const level = message.level === 'warning' ? 'warning' : 'info';
   const words = text.split(/`([^`\n]+)`/).map((part, at) => (at % 2 ? h('code', {}, part) : part));
-  return h('div', { class: `jp-agents-Note jp-agents-Note-${level}`, role: 'note' }, h('span', {}, ...words));
+  const chat = drawChat(message);
+  const line = h('span', {}, ...chat, ...words);
+  const node = h('div', { class: `jp-agents-Note jp-agents-Note-${level}`, role: 'note' }, line);
+  node.classList.toggle('jp-agents-mod-furtherTalk', message.talk > 1);
+  indent(node, message.depth);
+  return node;
 }
