@@ -67,16 +67,16 @@ class Suite:
 # browser: 560 s), and a little more.
 SUITES = (
     Suite("lint", 60, (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy",))),
-    Suite("unit", 135, (PYTEST,)),
+    Suite("unit", 160, (PYTEST,)),
     Suite("frontend", 90, NODE, f"{FRONT_END}/package.json"),
-    Suite("kernel", 180, ((*PYTEST, "tests/kernel"),), "tests/kernel/test_*.py"),
+    Suite("kernel", 200, ((*PYTEST, "tests/kernel"),), "tests/kernel/test_*.py"),
     Suite("faults", 120, ((*PYTEST, "tests/faults"),), "tests/faults/test_*.py"),
     Suite("local-model", 60, ((*PYTEST, "tests/local_model"),), "tests/local_model/test_*.py"),
     Suite(
         "notebooks", 120, ((*PYTEST, "tests/notebooks"), NBVAL), "notebooks/*.ipynb",
         {"JUPYTER_AGENTS_REPLAY": "all", "JUPYTER_AGENTS_TRUST_RECORDINGS": "1"},
     ),
-    Suite("browser", 660, ((*PYTEST, "tests/browser"),), "tests/browser/test_*.py"),
+    Suite("browser", 840, ((*PYTEST, "tests/browser"),), "tests/browser/test_*.py"),
 )  # fmt: skip
 
 

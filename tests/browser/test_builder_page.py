@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import comm
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from traitlets.config import Config
 
 from jupyter_agents import AssistantAgent, UserProxyAgent
@@ -17,7 +17,6 @@ from tests.fake_comm import FakeComm
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "build" / "screenshots"
-CHROMIUM = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 THEMES = {"light": "theme-light", "dark": "theme-dark", "high-contrast": "theme-dark-high-contrast"}
 ORIGIN = "http://builder.test/"
 PAGE = """<!doctype html><html lang="en"><head><title>builder</title>
@@ -48,16 +47,8 @@ def plot(data, title="x"):
     return data
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM.split())
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def show(chromium, monkeypatch):
+def show(browser, monkeypatch):
     """`show(theme=…, width=…, **namespace)`: a page with a form, and the namespace in which it makes agents."""
     comms, contexts, builders = [], [], []
     config = Config()
@@ -71,7 +62,7 @@ def show(chromium, monkeypatch):
         builders.append(AgentBuilder(namespace=namespace))
         builders[-1]._repr_mimebundle_()
         wire = next(one for one in reversed(comms) if "_esm" in one.opened_with.get("state", {}))
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}))
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}))
         page = contexts[-1].new_page()
         page.route("**/*", lambda route: serve(route, theme))
         page.expose_function("toKernel", wire.hear)
