@@ -1,6 +1,7 @@
 """Rules for all that pytest runs here: the tests, the examples in the package's docstrings, the notebooks."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -9,3 +10,6 @@ pytest_plugins = ("pytester", "tests.plugins.isolation", "tests.plugins.no_silen
 settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("thorough", max_examples=2_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so begins what a shell starts with `&`, and all its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
