@@ -2,8 +2,8 @@
 // Types are checked by tsc, over all files at once; here they are only taken out, which is many times faster.
 module.exports = {
     testEnvironment: 'jsdom',
-    roots: ['<rootDir>/src'],
-    testMatch: ['**/*.spec.ts'],
+    roots: ['<rootDir>/src', '<rootDir>/lint'],
+    testMatch: ['**/*.spec.ts', '**/*.spec.cjs'],
     transform: {
         '\\.ts$': [
             'ts-jest',

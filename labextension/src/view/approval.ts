@@ -13,6 +13,7 @@ import { freshId } from './ids';
 import type { IQuestion } from './protocol';
 import { translations } from './strings';
 
+/* eslint-disable jupyter-agents/translated-words -- names of languages */
 const LANGUAGES: Readonly<Record<string, string>> = {
   python: 'Python',
   py: 'Python',
@@ -20,8 +21,10 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   bash: 'Bash',
   shell: 'Shell'
 };
+/* eslint-enable jupyter-agents/translated-words */
 
 /** What `jupyter_agents/agents/code_running.py` asks when there is nothing special. */
+// eslint-disable-next-line jupyter-agents/translated-words -- what the kernel says, to be told apart
 const PLAIN_QUESTION = 'Run this code?';
 
 type Mode = 'read' | 'edit' | 'reject';
@@ -227,7 +230,13 @@ export class ApprovalPrompt implements IPrompt {
 
   private runButton(label: string): HTMLButtonElement {
     const node = button(label, () => this.run(), 'jp-agents-mod-accept');
-    node.append(h('kbd', { class: 'jp-agents-Key', 'aria-hidden': 'true' }, isMac() ? '⌘↵' : 'Ctrl ↵'));
+    node.append(
+      h(
+        'kbd',
+        { class: 'jp-agents-Key', 'aria-hidden': 'true' },
+        isMac() ? '⌘↵' : translations().__('Ctrl ↵')
+      )
+    );
     node.setAttribute('aria-keyshortcuts', isMac() ? 'Meta+Enter' : 'Control+Enter');
     return node;
   }

@@ -165,6 +165,7 @@ class Undo {
 
 const NOTHING: IUndone = { restored: [], left: {}, reason: '' };
 /** What `jupyter_agents/executors/undo.py` says when the block may be undone in a moment. */
+// eslint-disable-next-line jupyter-agents/translated-words -- what the kernel says, to be told apart
 const RUNNING = 'A block is running. Undo when it has ended.';
 
 function sentence({ restored, left, reason }: IUndone): string {

@@ -20,6 +20,7 @@ const LOOKALIKE = /[авекмнорстухѕіјԛԝһԁӏАВЕЅІЈКМНО
 const OTHER_ALPHABET = /\p{Script=Cyrillic}|\p{Script=Armenian}|\p{Script=Cherokee}/u;
 const MOST_EXAMPLES = 5;
 
+/* eslint-disable jupyter-agents/translated-words -- names of the Unicode standard, which has them in English */
 const NAMES: Readonly<Record<string, string>> = {
   '0000': 'NULL',
   '0007': 'BELL',
@@ -61,6 +62,7 @@ const NAMES: Readonly<Record<string, string>> = {
   FEFF: 'ZERO WIDTH NO-BREAK SPACE',
   FFA0: 'HALFWIDTH HANGUL FILLER'
 };
+/* eslint-enable jupyter-agents/translated-words */
 
 /** `U+202E`. */
 export function codePoint(character: string): string {
