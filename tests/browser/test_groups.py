@@ -65,6 +65,8 @@ chats = [Chat(*one, message=message, max_turns=1).start() for one, message in ((
 
 
 _DRAWN = "all => all.map(one => getComputedStyle(one).display === 'none' ? null : one.dataset.words)"
+_FROM_TOP = """all => all.map(one => [one.getBoundingClientRect().top, one.dataset.words])
+    .sort(([one], [other]) => one - other).map(([, words]) => words)"""
 _WORDS = "all => all.map(one => [...one.children].map(part => part.textContent).filter(Boolean).join(' '))"
 
 
@@ -218,7 +220,8 @@ def test_two_chats_of_one_cell_are_told_apart(notebook):
     expect(notebook.page.locator(".jp-agents-mod-live")).to_have_count(2, timeout=SLOW)
     assert sorted(chats_of(notebook, cell)) == ["chat 1", "chat 1", "chat 2", "chat 2"]
     bars = notebook.cell(cell).locator(".jp-agents-LiveView-bar .jp-agents-Talk:visible")
-    assert sorted(str(one.get_attribute("data-words")) for one in bars.all()) == ["chat 1", "chat 2"]
+    expect(bars).to_have_count(2)
+    assert bars.evaluate_all(_FROM_TOP) == ["chat 1", "chat 2"]
     keep(notebook, cell, "two-chats-live")
     notebook.add_and_run("for one in chats: await one")
     notebook.wait_idle()

@@ -483,7 +483,7 @@ describe('the line of what goes on', () => {
     output.append(second.root);
     first.outputs.append(output);
     second.wire.set({ activity: activity('code', { elapsed: 2 }) });
-    const added = jest.spyOn(first.outputs, 'append');
+    const added = jest.spyOn(first.outputs, 'insertBefore');
 
     first.outputs.append(printed());
     for (let turn = 0; turn < 50; turn++) {
@@ -497,6 +497,31 @@ describe('the line of what goes on', () => {
     expect(first.outputs.classList.contains('jp-agents-Docking')).toBe(true); // the other one is still there
     second.view.dispose();
     expect(first.outputs.className).toBe('jp-OutputArea');
+  });
+
+  it('stands below those of chats that began before it, whichever is drawn first', async () => {
+    const later = area();
+    later.wire.set({ talk: 2 });
+    const earlier = opened({ talk: 1 });
+    const output = printed();
+    output.append(earlier.root);
+    later.outputs.append(output);
+    await Promise.resolve();
+    const order = (): string[] =>
+      [
+        ...later.outputs.querySelectorAll<HTMLElement>(':scope > .jp-agents-LiveView-bar .jp-agents-Talk')
+      ].map(one => one.dataset['words'] ?? '');
+    const alone = order();
+    earlier.wire.set({ activity: activity('code', { elapsed: 2 }) });
+    const both = order();
+
+    later.outputs.append(printed());
+    for (let turn = 0; turn < 5; turn++) {
+      await Promise.resolve();
+    }
+
+    expect([alone, both, order()]).toEqual([['chat 2'], ['chat 1', 'chat 2'], ['chat 1', 'chat 2']]);
+    expect(later.outputs.lastElementChild?.className).toContain('jp-agents-mod-docked');
   });
 
   it('says at once that a person is waited for', () => {

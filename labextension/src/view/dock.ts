@@ -6,6 +6,7 @@
 const DOCKED = 'jp-agents-mod-docked';
 const AREA = 'jp-agents-Docking';
 const OUTPUT = 'jp-OutputArea-child';
+const ORDINAL = 'ordinal';
 
 export class Dock {
   readonly #node: HTMLElement;
@@ -14,11 +15,16 @@ export class Dock {
   #observer: MutationObserver | null = null;
   #area: HTMLElement | null = null;
 
-  /** `node` stands in `home`, which is in `view`, as long as nothing follows the view. */
+  /** `node` stands in `home`, which is in `view`, as long as nothing follows the view, and no other one is at the end. */
   constructor(node: HTMLElement, home: HTMLElement, view: HTMLElement) {
     this.#node = node;
     this.#home = home;
     this.#view = view;
+  }
+
+  /** Say which one it is of those that stand at the same end: they stand in this order. */
+  set ordinal(ordinal: number) {
+    this.#node.dataset[ORDINAL] = String(ordinal); // on the element: those of other chats may be of another bundle
   }
 
   /** Put it where it belongs now. Called whenever something is drawn; after that it follows by itself. */
@@ -27,9 +33,9 @@ export class Dock {
     if (area !== this.#area) {
       this.#watch(area);
     }
-    const isFollowed = area !== null && this.#isFollowed(area);
-    this.#move(isFollowed ? area : this.#home);
-    this.#node.classList.toggle(DOCKED, isFollowed);
+    const isDocked = area !== null && (this.#isFollowed(area) || this.#isBeside(area));
+    this.#move(isDocked ? area : this.#home);
+    this.#node.classList.toggle(DOCKED, isDocked);
     mark(area);
   }
 
@@ -60,18 +66,29 @@ export class Dock {
     return [...area.children].some(one => one.classList.contains(OUTPUT) && after(one));
   }
 
-  /** An element that moves loses the focus. Those of other chats in the cell may stand below: each would have to be last. */
+  /** Whether that of another view is at the end: it would stand below this one, whichever began first. */
+  #isBeside(area: HTMLElement): boolean {
+    return kept(area).some(one => one !== this.#node);
+  }
+
+  /** An element that moves loses the focus, so that it does not where it stands well. */
   #move(to: HTMLElement): void {
-    if (this.#node.parentElement === to && !isFollowedByOutput(this.#node)) {
+    const after = [...to.children].slice([...to.children].indexOf(this.#node) + 1);
+    if (this.#node.parentElement === to && after.every(one => this.#mayBeAbove(one))) {
       return;
     }
     const focused = this.#node.contains(document.activeElement) ? document.activeElement : null;
-    to.append(this.#node);
+    to.insertBefore(this.#node, kept(to).find(one => ordinalOf(one) > ordinalOf(this.#node)) ?? null);
     const indent = to === this.#home ? 0 : leftOf(this.#view) - leftOf(to);
     this.#node.style.marginLeft = indent > 0 ? `${indent}px` : '';
     if (focused instanceof HTMLElement) {
       focused.focus({ preventScroll: true });
     }
+  }
+
+  /** Of those that are kept at the end, too, whichever began later; of others nothing. */
+  #mayBeAbove(node: Element): boolean {
+    return node.classList.contains(DOCKED) && ordinalOf(node) >= ordinalOf(this.#node);
   }
 }
 
@@ -80,14 +97,17 @@ function mark(area: HTMLElement | null): void {
   area?.classList.toggle(AREA, area.querySelector(`:scope > .${DOCKED}`) !== null);
 }
 
-/** Whether anything but what is kept at the end, too, comes after an element. */
-function isFollowedByOutput(node: Element): boolean {
-  for (let next = node.nextElementSibling; next; next = next.nextElementSibling) {
-    if (!next.classList.contains(DOCKED)) {
-      return true;
-    }
+/** What is kept at the end of an area and stands there now; not what an output has just come after. */
+function kept(area: HTMLElement): Element[] {
+  const found: Element[] = [];
+  for (let one = area.lastElementChild; one?.classList.contains(DOCKED); one = one.previousElementSibling) {
+    found.unshift(one);
   }
-  return false;
+  return found;
+}
+
+function ordinalOf(node: Element): number {
+  return Number((node as HTMLElement).dataset[ORDINAL] ?? 0);
 }
 
 function leftOf(node: HTMLElement): number {

@@ -196,6 +196,7 @@ export class LiveView implements IListener {
   #drawRest(state: IState): void {
     this.#talk.dataset['words'] = translations().__('chat %1', state.talk);
     this.#bar.classList.toggle('jp-agents-mod-furtherTalk', state.talk > 1);
+    this.#dock.ordinal = state.talk;
     this.#showComposer(state);
     this.#drawEarlier(state);
     this.#activity.show(state.activity, this.#turn?.text ? this.#turn.sender : null);
