@@ -18,6 +18,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,11 +46,16 @@ NODE = tuple(
 )
 
 
+# The half of the browser tests that is run beside the other: they wait most of the time. Each half has a server, a
+# browser and kernels of its own. What is not named here, as a file that is new, is in the other half.
+BESIDE = tuple(f"tests/browser/test_{name}.py" for name in ("page_life", "people", "pausing_page", "groups", "changes"))
+
+
 @dataclass(frozen=True)
 class Suite:
     """Commands to run: with this Python (`-m` …), or with Node in the folder of the front end.
 
-    It exists where one of the files `needs` names does.
+    It exists where one of the files `needs` names does. With `at_once` the commands run at the same time.
     """
 
     name: str
@@ -57,6 +63,7 @@ class Suite:
     commands: tuple[tuple[str, ...], ...]
     needs: str = "pyproject.toml"
     environment: dict[str, str] = field(default_factory=dict)
+    at_once: bool = False
 
     def exists(self) -> bool:
         """Whether there is anything to run."""
@@ -64,7 +71,7 @@ class Suite:
 
 
 # Budgets are what was measured on two cores that did other things as well (unit: 5,987 tests in 120 s; kernel: 142 s;
-# browser: 560 s), and a little more.
+# browser: see BESIDE), and a little more.
 SUITES = (
     Suite("lint", 60, (("ruff", "check", "--quiet"), ("ruff", "format", "--check", "--quiet"), ("mypy",))),
     Suite("unit", 160, (PYTEST,)),
@@ -76,7 +83,10 @@ SUITES = (
         "notebooks", 120, ((*PYTEST, "tests/notebooks"), NBVAL), "notebooks/*.ipynb",
         {"JUPYTER_AGENTS_REPLAY": "all", "JUPYTER_AGENTS_TRUST_RECORDINGS": "1"},
     ),
-    Suite("browser", 840, ((*PYTEST, "tests/browser"),), "tests/browser/test_*.py"),
+    Suite(
+        "browser", 600, ((*PYTEST, "tests/browser", *(f"--ignore={one}" for one in BESIDE)), (*PYTEST, *BESIDE)),
+        "tests/browser/test_*.py", at_once=True,
+    ),
 )  # fmt: skip
 
 
@@ -131,33 +141,48 @@ def run(suite: Suite) -> Outcome:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="jupyter-agents-") as home:
         environment = clean_environment(Path(home)) | suite.environment
-        for number, command in enumerate(suite.commands):
-            passed, failed = run_command(suite, command, environment, REPORTS / f"{suite.name}-{number}.xml")
-            outcome.passed += passed
-            outcome.failed += failed
+        with ThreadPoolExecutor(len(suite.commands) if suite.at_once else 1) as runners:
+            counts = runners.map(lambda number: run_command(suite, number, environment), range(len(suite.commands)))
+            for passed, failed in counts:
+                outcome.passed += passed
+                outcome.failed += failed
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def run_command(suite: Suite, command: tuple[str, ...], environment: dict[str, str], counts: Path) -> tuple[int, int]:
-    """How many tests passed, and how many failed; pytest and jest write them to `counts`. Any other tool is one."""
+def run_command(suite: Suite, number: int, environment: dict[str, str]) -> tuple[int, int]:
+    """How many tests passed, and how many failed; pytest and jest write them to a report. Any other tool is one.
+
+    What commands print that run at the same time is printed in one piece each.
+    """
+    counts = REPORTS / f"{suite.name}-{number}.xml"
     counts.parent.mkdir(parents=True, exist_ok=True)
     counts.unlink(missing_ok=True)
-    arguments, folder = program(command, counts)
+    arguments, folder = program(suite.commands[number], counts)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
+        status = execute(suite, arguments, folder, environment, printed.fileno() if suite.at_once else None)
+        printed.seek(0)
+        print(printed.read(), end="", flush=True)
+    passed, failed = count(counts) if counts.exists() else (int(status == 0), 0)
+    return passed, max(failed, int(status != 0 or passed == 0))
+
+
+def execute(suite: Suite, arguments: list[str], folder: Path, environment: dict[str, str], output: int | None) -> int:
+    """The exit status of a program; what it prints goes to the file with the number `output`, where that is given."""
     try:
-        status = subprocess.run(
+        return subprocess.run(
             arguments,
             cwd=folder,
             check=False,
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
             timeout=HANGS * suite.budget,
         ).returncode
     except subprocess.TimeoutExpired:
         print(f"{suite.name} hangs: it was stopped after {HANGS * suite.budget} s.", flush=True)
-        status = 1
-    passed, failed = count(counts) if counts.exists() else (int(status == 0), 0)
-    return passed, max(failed, int(status != 0 or passed == 0))
+        return 1
 
 
 def program(command: tuple[str, ...], counts: Path) -> tuple[list[str], Path]:

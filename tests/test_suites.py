@@ -106,6 +106,41 @@ def test_run_fails_when_there_is_no_such_suite(run, name):
     assert f"Cannot run {name}" in printed.replace("['", "").replace("']", "")
 
 
+def test_commands_of_a_suite_run_at_the_same_time_where_it_says_so(run):
+    waits = """
+import time
+from pathlib import Path
+
+def test_other_one_has_begun():
+    Path("{mine}").touch()
+    for _ in range(400):
+        if Path("{other}").exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it has not begun")
+
+def test_fails():
+    assert "{mine}" != "right"
+"""
+    folders = {"left": "right", "right": "left"}
+    both = Suite(
+        "both",
+        60,
+        tuple(("pytest", "--quiet", f"tests/{one}") for one in folders),
+        "tests/left/test_*.py",
+        {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        at_once=True,
+    )
+
+    status, printed = run(
+        {f"tests/{mine}/test_x.py": waits.format(mine=mine, other=other) for mine, other in folders.items()}, both
+    )
+
+    assert status == 1
+    assert printed.endswith("\n3 passed, 1 failed\n")
+    assert "2 passed" in printed
+
+
 def test_suites_see_nothing_of_the_machine(tmp_path, monkeypatch):
     for name in ("OPENAI_API_KEY", "HTTPS_PROXY", "no_proxy", "JUPYTER_PATH", "IPYTHONDIR", "PYTEST_ADDOPTS"):
         monkeypatch.setenv(name, "machine's own")

@@ -44,6 +44,21 @@ WATCH = """() => {
     };
     look();
 }"""
+HOLDS = """() => {
+    const begin = window.setTimeout, end = window.clearTimeout, open = new Set();
+    window.holds = {open, begun: 0};
+    window.setTimeout = (done, after, ...given) => {
+        const isHold = after === 1000 && new Error().stack.includes('/extensions/jupyter-agents/');
+        const id = begin((...args) => { open.delete(id); done(...args); }, after, ...given);
+        if (isHold) {
+            open.add(id);
+            window.holds.begun += 1;
+        }
+        return id;
+    };
+    window.clearTimeout = id => { open.delete(id); end(id); };
+}"""
+"""The extension keeps the height of a place, and the fold of an output, for a second after something has changed there."""
 BOTH = pytest.mark.parametrize("notebook", [("lab", "python3"), ("notebook", "python3")], indirect=True)
 
 
@@ -57,6 +72,17 @@ def hidden(text: Locator) -> int:
     found: list[int] = text.evaluate("node => [node.scrollHeight - node.clientHeight, node.scrollTop]")
     assert found[1] == 0
     return found[0]
+
+
+def wait_until_settled(notebook: Notebook, cell: int) -> int:
+    """Wait until the turn has been handed over and nothing is held there any more: what happens, has happened.
+
+    How often something has been held.
+    """
+    expect(notebook.cell(cell).locator(".jp-agents-LiveView")).to_have_count(0)
+    notebook.page.wait_for_function("window.holds.open.size === 0")
+    begun: int = notebook.page.evaluate("window.holds.begun")
+    return begun
 
 
 @BOTH
@@ -89,11 +115,12 @@ def test_long_output_is_folded_and_says_its_size_when_a_block_has_printed_it(not
 
 @BOTH
 def test_end_stays_in_view_and_nothing_jumps_when_a_block_prints_more_and_more(notebook):
+    notebook.page.evaluate(HOLDS)
     notebook.page.evaluate(WATCH)
     cell = notebook.add_and_run(chat(code(GROWING), "Done. TERMINATE", policy="auto"))
     notebook.wait_idle()
     expect(notebook.cell(cell)).to_contain_text("Done.")
-    notebook.page.wait_for_timeout(1200)  # longer than an output that looks like none of a block is held
+    assert wait_until_settled(notebook, cell) > 0
 
     watched = notebook.page.evaluate("window.watched")
     heights, tops, counted = ({frame[at] for frame in watched} for at in range(3))
@@ -105,11 +132,12 @@ def test_end_stays_in_view_and_nothing_jumps_when_a_block_prints_more_and_more(n
 
 
 def test_nothing_jumps_when_the_block_prints_in_the_place_that_a_long_chat_shares(notebook):
+    notebook.page.evaluate(HOLDS)
     notebook.page.evaluate(WATCH)
     cell = notebook.add_and_run(CROWDED)
     notebook.wait_idle()
     expect(notebook.cell(cell)).to_contain_text("Done.")
-    notebook.page.wait_for_timeout(1200)
+    assert wait_until_settled(notebook, cell) > 0
 
     heights, tops, counted = ({frame[at] for frame in notebook.page.evaluate("window.watched")} for at in range(3))
     assert len(heights) == 1
@@ -149,11 +177,12 @@ def test_errors_and_values_are_folded_like_what_is_printed(notebook):
 
 
 def test_output_is_left_alone_when_it_is_of_no_block(notebook):
+    notebook.page.evaluate(HOLDS)
     others = notebook.add_and_run(OTHERS)
     beside = notebook.add_and_run(BESIDE)
     notebook.wait_idle()
     expect(notebook.cell(beside)).to_contain_text("Done.")
-    notebook.page.wait_for_timeout(1200)
+    wait_until_settled(notebook, beside)
 
     assert [one["output_type"] for one in notebook.outputs(beside)].count("stream") == 3
     expect(texts(notebook, others)).to_have_count(0)

@@ -123,7 +123,7 @@ def test_prompt_is_answered_when_the_page_was_loaded_anew(open_notebook, trouble
 )
 def test_chat_ends_when_the_page_was_loaded_anew_and_cannot_answer(open_notebook, troubles, how, kernel):
     notebook = open_notebook(PREPARE, kernel=kernel)
-    cell = begin(notebook, "people.SILENCE = 2", chat("Who are you?", "Hello, Ada.", mode="ALWAYS", how=how))
+    cell = begin(notebook, "people.SILENCE = 5", chat("Who are you?", "Hello, Ada.", mode="ALWAYS", how=how))
     expect(field(notebook)).to_be_visible(timeout=SLOW)
     notebook.save()
 
