@@ -45,6 +45,7 @@ class Control:
         self._is_paused = self._has_begun = False
         self._steps = 0
         self._waiting = self._asking = 0
+        self._strands = 1  # what goes on at the same time, each for itself: chats of a series, calls of tools
         self._goes_on = self._breaks_at_rest = False
         self._rested, self._rests_since = 0.0, 0.0
         self.in_background = False
@@ -78,8 +79,8 @@ class Control:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the chat has come to rest because it is paused."""
-        return self._waiting > 0
+        """Whether the chat has come to rest because it is paused, with all that goes on at the same time in it."""
+        return self._waiting >= max(self._strands, 1)
 
     @property
     def must_wait(self) -> bool:
@@ -200,6 +201,30 @@ class Control:
         self._waiting -= 1
         if self._waiting == 0:
             self._rested += time.monotonic() - self._rests_since
+
+    @contextmanager
+    def parted(self, number: int) -> Iterator[Callable[[], None]]:
+        """Say that so many things go on at the same time inside the block. What it gives is called when one has ended."""
+        left = number
+
+        def end_one() -> None:
+            nonlocal left
+            left -= 1
+            self._strands -= left > 0  # the last one is whoever goes on after the block
+
+        def end_one_and_tell() -> None:
+            self._surely(end_one)
+            if self._is_paused:
+                self._tell_watchers()
+
+        self._surely(partial(self._count_strands, number - 1))
+        try:
+            yield end_one_and_tell
+        finally:
+            self._surely(lambda: self._count_strands(1 - max(left, 1)))
+
+    def _count_strands(self, change: int) -> None:
+        self._strands += change
 
     @contextmanager
     def asking(self) -> Iterator[None]:

@@ -174,10 +174,18 @@ async def _a_perform(effect: Any, run: Run) -> Any:
 
 async def _all_at_once(effect: Together, run: Run) -> list[Any]:
     try:
-        return await at_the_same_time([_steps(one, run) for one in effect.coroutines])
+        with run.control.parted(len(effect.coroutines)) as end_one:
+            return await at_the_same_time([_strand(one, run, end_one) for one in effect.coroutines])
     finally:
         for one in effect.coroutines:  # a task that is cancelled before it began leaves its coroutine as it was
             one.close()
+
+
+async def _strand(coroutine: Coroutine[Any, Any, Any], run: Run, then: Callable[[], None]) -> Any:
+    try:
+        return await _steps(coroutine, run)
+    finally:
+        then()
 
 
 def _check_stopped(effect: Any, run: Run) -> None:
@@ -348,10 +356,24 @@ async def _ask(effect: Ask, run: Run) -> Answer:
 
 async def _execute(effect: Execute, run: Run) -> ExecutionResult:
     await Emit(CodeStarted(run.chat, effect.agent, effect.block.language, effect.block.code))
-    with use_sink(run.output_sink()), use_owner(run.control):
-        result = await effect.executor.execute(effect.block)
+    try:
+        with use_sink(run.output_sink()), use_owner(run.control):
+            result = await effect.executor.execute(effect.block)
+    except (KeyboardInterrupt, asyncio.CancelledError) as stop:  # the log keeps what had come of it by then
+        await Emit(_finished(effect, run, _broken_off(stop)))
+        raise
     await Emit(_finished(effect, run, result))
     return result
+
+
+def _broken_off(stop: BaseException) -> ExecutionResult:
+    """What is known of a block that has ended with its chat."""
+    from jupyter_agents.executors.base import CANCELLED, INTERRUPTED, ExecutionResult
+
+    status: Any = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else CANCELLED
+    partial = getattr(stop, "partial", None)
+    known = partial if isinstance(partial, ExecutionResult) else ExecutionResult(0)
+    return replace(known, exit_code=known.exit_code or 130, status=status)
 
 
 def _finished(effect: Execute, run: Run, result: ExecutionResult) -> CodeFinished:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from jupyter_agents import AssistantAgent, ResponsiveAgent, UserProxyAgent
+from jupyter_agents.events import Entry, MessageSent, Paused
 from jupyter_agents.executors.base import ExecutionResult
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import Session, Settings
 from jupyter_agents.testing import RecordingExecutor
 from tests.drivers import on_a_loop
+
+SOON = 5.0  # seconds, more than it ever takes
 
 
 def sync_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -85,6 +90,38 @@ def texts(messages: Iterable[Any]) -> list[str]:
 def wire_of(agent: Any, call: int = -1) -> list[dict[str, Any]]:
     """What the agent's scripted model was sent in one of its calls, without the instructions."""
     return [dict(one) for one in agent.model.requests[call].messages if one.get("role") != "system"]
+
+
+class FakeListener:
+    """Somebody to whom all is told that happens in chats; keeps what was heard."""
+
+    def __init__(self):
+        self.heard = []
+
+    def __call__(self, what):
+        self.heard.append(what)
+
+    def of(self, *kinds):
+        """The events of these kinds, those of the log and those that pass."""
+        events = [one.event if isinstance(one, Entry) else one for one in self.heard]
+        return [one for one in events if isinstance(one, kinds)]
+
+    @property
+    def said(self):
+        """The texts of the messages."""
+        return [one.message.text for one in self.of(MessageSent)]
+
+    @property
+    def pauses(self):
+        """Whether a chat was paused, at each change."""
+        return [one.is_paused for one in self.of(Paused)]
+
+    async def until(self, kind, count=1):
+        """Wait until so many events of a kind were heard."""
+        end = time.monotonic() + SOON
+        while len(self.of(kind)) < count:
+            assert time.monotonic() < end, self.heard
+            await asyncio.sleep(0.01)
 
 
 class FakeClock:

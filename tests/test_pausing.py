@@ -7,44 +7,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from jupyter_agents import Chat, GroupChat, GroupChatManager
+from jupyter_agents import Chat, GroupChat, GroupChatManager, a_initiate_chats
 from jupyter_agents.conditions import MaxSeconds
 from jupyter_agents.control import Control, use_control
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.events import Entry, MessageSent, ModelAsked, Paused, ToolStarted
+from jupyter_agents.events import ModelAsked, ToolStarted
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
-from tests.fakes import FakeExecutor, assistant, both_faces, quiet_session, texts, user
-
-SOON = 5.0  # seconds, more than it ever takes
-
-
-class Notebook:
-    """What a listener has heard."""
-
-    def __init__(self):
-        self.heard = []
-
-    def __call__(self, what):
-        self.heard.append(what)
-
-    def of(self, *kinds):
-        events = [one.event if isinstance(one, Entry) else one for one in self.heard]
-        return [one for one in events if isinstance(one, kinds)]
-
-    @property
-    def said(self):
-        return [one.message.text for one in self.of(MessageSent)]
-
-    @property
-    def pauses(self):
-        return [one.is_paused for one in self.of(Paused)]
+from tests.fakes import SOON, FakeExecutor, FakeListener, assistant, both_faces, quiet_session, texts, user
 
 
 @pytest.fixture
 def notebook():
-    notebook = Notebook()
+    notebook = FakeListener()
     with use_session(quiet_session(make_listeners=lambda **_: [notebook])):
         yield notebook
 
@@ -226,6 +202,86 @@ def test_nested_chat_rests_with_the_one_around_it(face, notebook):
 
     assert seen == ["nested question"]
     assert notebook.said[-1] == "Thanks. TERMINATE"
+
+
+# -- Chats at the same time --------------------------------------------------------------------------------------
+
+
+def beside_each_other(control, *pairs, **options):
+    """Hold chats at the same time, each until its first reply or the word that ends it."""
+    queue = [
+        {"chat_id": one.name, "sender": one, "recipient": other, "message": "Go"} | options.get(one.name, {})
+        for one, other in pairs
+    ]
+    with use_control(control):
+        results = asyncio.run(a_initiate_chats(queue))
+    return [texts(one.messages)[-1] for one in results.values()]
+
+
+async def until(is_so):
+    for _ in range(int(SOON / 0.01)):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+def rests_soon(control):
+    """Two agents of whom one speaks until the chat is paused, and who rest then."""
+
+    async def first_words(request):
+        await until(lambda: control.is_paused)
+        return "One."
+
+    return user("soon"), assistant(first_words, "More. TERMINATE", name="first")
+
+
+def test_chats_at_the_same_time_have_come_to_rest_when_all_of_them_have(notebook):
+    control, seen = Control(), []
+    call = {"content": None, "tool_calls": [{"id": "1", "function": {"name": "slow", "arguments": "{}"}}]}
+
+    async def slow():
+        control.pause()
+        await until(lambda: notebook.pauses)
+        seen.append((notebook.pauses, control.is_waiting))
+        return "done"
+
+    def person():
+        assert control.wait_until_waiting(SOON)
+        seen.append((notebook.pauses, control.is_waiting))
+        control.resume()
+
+    late = user("late", function_map={"slow": slow}), assistant(call, "Two. TERMINATE", name="second")
+    with another_thread(person):
+        ends = beside_each_other(control, rests_soon(control), late)
+
+    assert seen == [([True], False), ([True, True], True)]
+    assert ends == ["More. TERMINATE", "Two. TERMINATE"]
+    assert not control.is_waiting
+
+
+def test_whoever_watches_is_told_when_the_chat_beside_one_that_rests_has_ended(notebook):
+    control, seen, told = Control(), [], []
+
+    async def last_words(request):
+        control.pause()
+        await until(lambda: notebook.pauses)
+        told.clear()
+        seen.append(control.is_waiting)
+        return "Over."
+
+    def person():
+        assert control.wait_until_waiting(SOON)
+        seen.extend([control.is_waiting, list(told)])
+        control.resume()
+
+    control.watch(lambda: told.append(control.is_waiting))
+    over = user("over"), assistant(last_words, name="second")
+    with another_thread(person):
+        ends = beside_each_other(control, rests_soon(control), over, over={"max_turns": 1})
+
+    assert seen == [False, True, [True]]
+    assert ends == ["More. TERMINATE", "Over."]
 
 
 # -- Stop --------------------------------------------------------------------------------------------------------

@@ -80,6 +80,21 @@ def test_page_is_told_of_a_pause_in_one_patch_each(lab, listener, control):
     assert phases == ["pausing", "paused", None]
 
 
+def test_page_says_that_it_rests_when_all_that_goes_on_at_the_same_time_does(lab, listener, control):
+    press(lab, "pause")
+    with control.parted(3) as end_one, control.waiting():
+        tell(listener, Paused(1, is_paused=True, agent="ann", next="reply"))
+        one_of_three = shown(lab)
+        end_one()
+        one_of_two = shown(lab)
+        tell(listener, Paused(2, is_paused=True, agent="bob", next="code"))
+        with control.waiting():
+            both = shown(lab)
+
+    assert [one_of_three, one_of_two] == [("pausing", "", "")] * 2
+    assert both == ("paused", "bob", "code")
+
+
 def test_step_is_one_when_two_pages_press_it(lab, listener, control):
     control.pause()
 

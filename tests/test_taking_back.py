@@ -9,14 +9,12 @@ import pytest
 from jupyter_agents import AgentChat, Chat, GroupChat, GroupChatManager
 from jupyter_agents.effects import Pause, Tell
 from jupyter_agents.errors import ConfigurationError, ModelUnavailableError
-from jupyter_agents.events import ChatEnded, Delta, Entry, MessageSent, ModelAsked, Noted
+from jupyter_agents.events import ChatEnded, Delta, ModelAsked, Noted
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
 from jupyter_agents.testing import FakeOpenAIServer, ServerReply
-from tests.fakes import assistant, quiet_session, texts, user
-
-SOON = 5.0  # seconds, more than it ever takes
+from tests.fakes import SOON, FakeListener, assistant, quiet_session, texts, user
 
 
 class Streaming(ScriptedModel):
@@ -36,37 +34,13 @@ def streaming(*replies, name="assistant", **options):
     return agent
 
 
-class Notebook:
-    """What one listener has heard."""
-
-    def __init__(self):
-        self.heard = []
-
-    def __call__(self, what):
-        self.heard.append(what)
-
-    def of(self, *kinds):
-        events = [one.event if isinstance(one, Entry) else one for one in self.heard]
-        return [one for one in events if isinstance(one, kinds)]
-
-    @property
-    def said(self):
-        return [one.message.text for one in self.of(MessageSent)]
-
-    async def until(self, kind, count=1):
-        end = time.monotonic() + SOON
-        while len(self.of(kind)) < count:
-            assert time.monotonic() < end, self.heard
-            await asyncio.sleep(0.01)
-
-
 @pytest.fixture
 def notebooks():
     """Those that listen to chats, as they are made."""
     made = []
 
     def make(**_):
-        made.append(Notebook())
+        made.append(FakeListener())
         return [made[-1]]
 
     with use_session(quiet_session(make_listeners=make)):

@@ -110,6 +110,23 @@ def test_chats_of_a_graph_go_by_their_names():
     assert field(bundles, "depth") == [None, None]
 
 
+def test_chats_of_a_series_are_told_apart_from_the_first_message_on():
+    bundles = shown(
+        SeriesStarted(0, 2),
+        *(ChatStarted(1, "a", "x", 0), said(1, "a", "x"), ChatEnded(1, "turn limit")),
+        *(ChatStarted(2, "a", "y", 0), said(2, "a", "y")),
+    )
+
+    assert field(bundles, "label") == ["chat 1", "chat 1", "chat 2"]
+    assert bundles[0]["text/plain"] == "a (to x) · chat 1:\n\nHello"
+
+
+def test_series_of_one_chat_has_nothing_to_be_told_apart():
+    bundles = shown(SeriesStarted(0, 1), ChatStarted(1, "a", "x", 0), said(1, "a", "x"))
+
+    assert field(bundles, "label") == [None]
+
+
 def test_name_of_a_chat_is_in_the_log_only_where_it_has_one():
     assert "name" not in ChatStarted(1, "a", "x", 0).to_json()
     assert ChatStarted(1, "a", "x", 0, "facts").to_json()["name"] == "facts"

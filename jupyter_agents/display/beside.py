@@ -1,17 +1,17 @@
-"""Which chats of a log go on beside each other, so that a reader must be told which one a message belongs to."""
+"""Which chats of a log stand beside each other, so that a reader must be told which one a message belongs to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jupyter_agents.events import ChatStarted
+from jupyter_agents.events import ChatStarted, SeriesStarted
 
 
 @dataclass
 class Beside:
-    """Knows of each chat whether another one of the same parent has gone on at the same time.
+    """Knows of each chat whether it is one of several: of a series, or of those that go on at the same time.
 
-    What somebody has given a name goes by it from the beginning: others may begin at any time.
+    What somebody has given a name goes by it from the beginning, and so does what is known to be one of several then.
 
     >>> chats = Beside()
     >>> chats.begin(ChatStarted(1, "user", "ann", 0))
@@ -21,12 +21,22 @@ class Beside:
     >>> chats.begin(ChatStarted(3, "user", "eve", 0))
     >>> chats.label(1), chats.label(3)
     ('chat 1', 'chat 2')
+    >>> chats.begin_series(SeriesStarted(4, 2))
+    >>> chats.begin(ChatStarted(5, "user", "ann", 4))
+    >>> chats.label(5)
+    'chat 1'
     """
 
     _labels: dict[int, str] = field(default_factory=dict)
     _open: dict[int, set[int]] = field(default_factory=dict)
     _counts: dict[int, int] = field(default_factory=dict)
     _shown: set[int] = field(default_factory=set)
+    _series: set[int] = field(default_factory=set)
+
+    def begin_series(self, series: SeriesStarted) -> None:
+        """A series begins, which says how many chats it is."""
+        if series.chats > 1:
+            self._series.add(series.chat)
 
     def begin(self, chat: ChatStarted) -> None:
         """A chat begins. Chats without a name are counted among those of their parent."""
@@ -36,7 +46,7 @@ class Beside:
         self._labels[chat.chat] = chat.name or f"chat {self._counts[chat.parent]}"
         siblings = self._open.setdefault(chat.parent, set())
         siblings.add(chat.chat)
-        if chat.name:
+        if chat.name or chat.parent in self._series:
             self._shown.add(chat.chat)
         if len(siblings) > 1:
             self._shown |= siblings
@@ -47,7 +57,7 @@ class Beside:
             siblings.discard(chat)
 
     def label(self, chat: int) -> str:
-        """What a chat is called where it has a name, or others have gone on beside it; else nothing."""
+        """What a chat is called where it has a name, or is one of several; else nothing."""
         return self._labels[chat] if chat in self._shown else ""
 
 

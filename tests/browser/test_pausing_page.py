@@ -99,6 +99,35 @@ def test_code_that_runs_comes_to_its_end_before_the_chat_rests(notebook):
     assert said(notebook)[-1] == "Done."
 
 
+BESIDE = f"""
+from jupyter_agents import a_initiate_chats
+slow = block("import asyncio\\nfor n in range(8):\\n    await asyncio.sleep(0.5)\\nran = n")
+results = await a_initiate_chats([
+    dict(chat_id="talk", sender=person("me"), recipient=agent("Ann", {WORDS!r}, "Two."), message="Go", max_turns=2),
+    dict(chat_id="work", sender=person("you", policy="auto"), recipient=agent("Bob", slow, "Ran."), message="Go", max_turns=2),
+])
+"""
+
+
+def test_chats_beside_each_other_rest_when_the_code_of_each_has_ended(notebook):
+    cell = notebook.add_and_run(BESIDE, wait=False)
+    expect(button(notebook, "Interrupt code")).to_be_visible(timeout=SLOW)
+    expect(notebook.cell(cell).locator(".jp-agents-Message")).to_have_count(3)
+
+    button(notebook, "Pause").first.press("Enter")
+
+    expect(words(notebook)).to_have_text("Pausing after this…")
+    expect(notebook.cell(cell).locator(".jp-agents-Message")).to_have_count(4, timeout=SLOW)  # the other one rests
+    expect(words(notebook)).to_have_text("Pausing after this…")
+    notebook.screenshot("pausing-beside")
+    expect_rest(notebook, "Next to speak: Bob")
+    notebook.screenshot("paused-beside")
+    button(notebook, "Resume").click()
+    notebook.wait_idle()
+    assert value(notebook, "ran") == 7
+    assert value(notebook, "[results[name].messages[-1]['content'] for name in results]") == ["Two.", "Ran."]
+
+
 @pytest.mark.parametrize("how", HOLDS)
 def test_paused_chat_is_stopped(notebook, how):
     notebook.add_and_run(long_chat(how), wait=False)
