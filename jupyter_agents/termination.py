@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Literal
 
-from jupyter_agents.code_blocks import remove_code
 from jupyter_agents.conditions import CallOf, Condition, ExternalStop, MaxMessages, TextMention, When
+from jupyter_agents.last_word import is_terminate, without_terminate
 
 HumanInputMode = Literal["ALWAYS", "TERMINATE", "NEVER"]
-
-_LAST_WORD = re.compile(r"(?:^|[^\w\s,]\s+[*_`]*)TERMINATE$")
 
 
 class EndedBy(StrEnum):
@@ -41,33 +38,19 @@ class EndedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a chat ended, and more about it for a person."""
+    """Why a chat ended, and more about it for a person. `who` is the agent (its key in the log) whose person has ended it."""
 
     by: EndedBy
     detail: str = ""
+    who: str = ""
 
 
 class ChatEnds(Exception):
     """Raised inside a conversation to end it in order, from wherever that is decided."""
 
-    def __init__(self, by: EndedBy, detail: str = "") -> None:
+    def __init__(self, by: EndedBy, detail: str = "", who: str = "") -> None:
         super().__init__(detail or str(by))
-        self.ending = Ending(by, detail)
-
-
-def is_terminate(text: str) -> bool:
-    """Whether a message says that it is the last: the last line in its author's own words is `TERMINATE`.
-
-    The word may also follow on that line as a sentence of its own, with Markdown emphasis, a full stop or an
-    exclamation mark. Code blocks, quotations and the word inside a sentence ("then reply TERMINATE") do not count.
-
-    >>> is_terminate("It is 42. **TERMINATE**"), is_terminate("Then print('TERMINATE')")
-    (True, False)
-    """
-    if "TERMINATE" not in text:
-        return False
-    last = remove_code(text).rstrip().rpartition("\n")[2]
-    return _LAST_WORD.search(last.strip(" \t*_`.!")) is not None
+        self.ending = Ending(by, detail, who)
 
 
 # -- The human-input decision, in two pure phases ---------------------------------------------------------------
@@ -179,4 +162,5 @@ __all__ = [
     "conclude",
     "is_terminate",
     "read_question",
+    "without_terminate",
 ]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import Message, ToolCall
 from jupyter_agents.termination import (
     NOT_ASKED,
@@ -23,6 +24,7 @@ from jupyter_agents.termination import (
     choose_question,
     conclude,
     is_terminate,
+    without_terminate,
 )
 
 # -- The closing word --------------------------------------------------------------------------------------------
@@ -80,9 +82,71 @@ def test_message_is_not_the_last_when_the_word_is_code_quoted_or_part_of_a_sente
     assert not is_terminate(text)
 
 
-@given(st.text(), st.sampled_from(["", "\n", "TERMINATE"]))
-def test_any_text_can_be_asked_for_the_word(text, end):
-    assert is_terminate(text + end) in (True, False)
+# a phrasing; whether it ends the chat from a model, and from a person; what is left of it where the word ends the chat
+PHRASINGS = [
+    ("The answer is 4 TERMINATE", True, False, "The answer is 4"),
+    ("The capital of France is Paris TERMINATE", True, False, "The capital of France is Paris"),
+    ("The answer is 4, TERMINATE", True, False, "The answer is 4,"),
+    ("Final answer: **4** TERMINATE", True, False, "Final answer: **4**"),
+    ("**The answer is 4** **TERMINATE**", True, False, "**The answer is 4**"),
+    ("Done TERMINATE.", True, False, "Done"),
+    ("All tests pass - TERMINATE", True, True, "All tests pass -"),
+    ("Status: TERMINATE", True, False, "Status:"),
+    ("It is 42 (TERMINATE)", True, False, "It is 42"),
+    ("Thank you, goodbye! TERMINATE", True, True, "Thank you, goodbye!"),
+    ("Please tell me if you need more. TERMINATE", True, True, "Please tell me if you need more."),
+    ("答案是巴黎。TERMINATE", True, True, "答案是巴黎。"),
+    ("Die Antwort lautet 4 TERMINATE", True, False, "Die Antwort lautet 4"),
+    ("Here is the plot:\n\nTERMINATE", True, False, "Here is the plot:"),
+    ("It is 42.\n- TERMINATE", True, True, "It is 42."),
+    ("It is 42.\n\n## TERMINATE", True, True, "It is 42."),
+    ("1. TERMINATE", True, True, ""),
+    ("(TERMINATE)", True, True, ""),
+    ("'TERMINATE'", True, True, ""),
+    ("[**TERMINATE**]", True, True, ""),
+    ("TERMINATE 👋", True, True, ""),
+    ("It is 42. TERMINATE ✅", True, True, "It is 42."),
+    ("TERMINATE\n```text\n42\n```", True, True, "```text\n42\n```"),
+    ("Solve it, then reply TERMINATE", False, False, None),
+    ("When everything is done, reply TERMINATE.", False, False, None),
+    ("When the task is done, TERMINATE", False, False, None),
+    ("If you agree, TERMINATE", False, False, None),
+    ("Check it, and if it is right, TERMINATE", False, False, None),
+    ("End your answer with the word TERMINATE", False, False, None),
+    ("End your answer with: TERMINATE", False, False, None),
+    ("Reply with the result and TERMINATE", False, False, None),
+    ("Do not say TERMINATE", False, False, None),
+    ("I will never write **TERMINATE**!", False, False, None),
+    ("It works. Now please TERMINATE", False, False, None),
+    ('I did not say "TERMINATE"', False, False, None),
+    ("When you are done, reply with:\n\nTERMINATE", False, False, None),
+    ("Löse das, und antworte am Ende mit TERMINATE", True, False, None),
+    ("Shall I TERMINATE?", False, False, None),
+    ("Shall I use EndedBy.TERMINATE", False, False, None),
+    ("(reply TERMINATE)", False, False, None),
+]
+
+
+@pytest.mark.parametrize(("text", "from_model", "from_person", "left"), PHRASINGS)
+def test_word_ends_a_chat_as_the_table_of_phrasings_says(text, from_model, from_person, left):
+    assert is_terminate(text, of_model=True) is from_model
+    assert is_terminate(text) is from_person
+
+
+@pytest.mark.parametrize(("text", "from_model", "from_person", "left"), PHRASINGS)
+def test_word_is_taken_away_exactly_where_it_ends_a_chat(text, from_model, from_person, left):
+    without = {of_model: without_terminate(text, of_model=of_model) for of_model in (True, False)}
+
+    assert without[False] == (left if from_person else text)
+    assert without[True] == (text if not from_model else without[True])
+    assert left is None or without[True] == left
+
+
+@given(st.text(), st.sampled_from(["", "\n", "TERMINATE", " TERMINATE", "\n* TERMINATE"]), st.booleans())
+def test_any_text_can_be_asked_for_the_word(text, end, of_model):
+    without = without_terminate(text + end, of_model=of_model)
+
+    assert is_terminate(text + end, of_model=of_model) == (without != (text + end).rstrip())
 
 
 # -- The human-input decision ------------------------------------------------------------------------------------
@@ -322,9 +386,9 @@ def test_reason_is_that_of_the_first_when_either_may_hold():
 
 @pytest.mark.parametrize("other", [lambda messages: True, "DONE", None])
 def test_condition_is_combined_with_conditions_only(other):
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(ConfigurationError, match="Cannot combine a condition with"):
         MaxMessages(1) | other
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(ConfigurationError, match="Cannot combine a condition with"):
         MaxMessages(1) & other
 
 
