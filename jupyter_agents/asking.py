@@ -52,8 +52,9 @@ async def _ask(
     )
     answer = await Ask(seat or _NOBODY, prompt, human)
     if answer.action == "stop" and run.depth:
-        run.ledger.stop("stopped instead of answering a question")
-        raise ChatEnds(EndedBy.HUMAN, "stopped instead of answering a question")
+        why = "stopped instead of answering a question", seat or _NOBODY
+        run.ledger.stop(*why)
+        raise ChatEnds(EndedBy.HUMAN, *why)
     return answer.text
 
 

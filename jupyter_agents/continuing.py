@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from jupyter_agents.forks import Fork
 
 
+_NOT_AGAIN = "What {} had begun is not done again: the answer is what came of it. retry() asks the model for another reply instead."
+
+
 class Resumable:
     """Where a chat stands, and how it goes on from there. Limits are those of the chat, counted anew, unless others are given."""
 
@@ -43,7 +46,9 @@ class Resumable:
     ) -> ChatResult:
         """Go on from there: whose turn it is, speaks. For a chat that was interrupted, or had a limit, or was forked.
 
-        A chat whose last message ends it, ends again. Counts of automatic replies begin anew.
+        A chat whose last message ends it, ends again. Counts of automatic replies begin anew. Code and calls that had begun
+        when the chat was broken off are not done again: the agent answers with what came of them, as far as the log has
+        it, and that they were interrupted. `retry` asks the model for another reply instead.
         """
         limits = changed(self.limits, max_turns, termination, budget)
         return await go_on(self._standing(), limits, Move(), silent=silent)
@@ -121,13 +126,16 @@ class Continuations(Resumable):
 
         said = self._said()
         number = len(said) - 1 if at is None else at
-        if not -len(said) <= number < len(said):
+        is_place = isinstance(number, int) and not isinstance(number, bool)
+        if not is_place or not -len(said) <= number < len(said):
             raise ConfigurationError(
-                f"Cannot fork the chat after message {at!r}: it has {len(said)} messages, counted from 0."
+                f"Cannot fork the chat after message {at!r}: it has {len(said)} messages, counted from 0. "
+                "Give the number of one, or nothing for the last."
             )
         number %= len(said)
-        seq = said[number][0]
-        return Fork.made(self._checkpoint(self._after(seq)), number, self.limits)
+        is_last = number == len(said) - 1
+        until = self.last if is_last else self._after(said[number][0])  # after the last: with what was begun for it
+        return Fork.made(self._checkpoint(until), number, self.limits)
 
     def save(self, path: str | Path) -> Path:
         """Write the chat and its agents to a file (JSON, one thing a line), whole or not at all. See `load_chat`."""
@@ -192,6 +200,11 @@ class Move:
     edited: Message | None = None
     sides: tuple[Any, Any] = (None, None)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it goes on from where it stood, and is not another try."""
+        return self.following is None and self.edited is None
+
 
 def changed(limits: Limits, max_turns: int | None, termination: Condition | None, budget: Budget | None) -> Limits:
     """Limits in which some are others."""
@@ -225,7 +238,7 @@ async def _talk(place: Place, move: Move, limits: Limits, run: Run, *, silent: b
 
     loop = TurnLoop(run, limits, silent=silent, sent=_sent_already(place, move))
     place.restore()
-    if move.following is not None or move.edited is not None:  # it is another try, not a new start
+    if not move.is_plain:  # it is another try, not a new start
         place.restore_counts()
     await place.initiator.attach(run, place.recipient)
     await place.recipient.attach(run, place.initiator)
@@ -233,6 +246,10 @@ async def _talk(place: Place, move: Move, limits: Limits, run: Run, *, silent: b
         if group.is_rewound or place.log not in (None, run.log):
             heard = tuple((run.log.key_of(speaker), message) for speaker, message in group.heard)
             await Emit(GroupSet(run.chat, run.log.key_of(group.manager), heard))
+    if move.is_plain:
+        run.state.begun = {run.log.key_of(agent): replace(begun) for agent, begun in place.begun.items()}
+    if run.state.begun:
+        await Emit(Noted(run.chat, _NOT_AGAIN.format(", ".join(run.state.begun))))
     if move.note:
         await Emit(Noted(run.chat, move.note))
     steps: Callable[..., Coroutine[Any, Any, Ending]] = _of_two if place.group is None else _of_group
@@ -268,7 +285,8 @@ async def _of_group(place: Place, move: Move, loop: Any, run: Run) -> Ending:
         assert place.said is not None
         if not place.group_has_begun:
             return await talk.hold(place.said, place.speaker)
-        return await talk.go_on(place.said, place.speaker, is_heard=place.is_heard, following=move.following)
+        following = move.following or next(iter(place.begun), None)  # who had begun to answer, does
+        return await talk.go_on(place.said, place.speaker, is_heard=place.is_heard, following=following)
     sender = move.sides[0]
     await send(run, sender, place.recipient, Reply(True, move.edited, "human"))
     if not place.group_has_begun:

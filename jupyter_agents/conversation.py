@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from jupyter_agents.agents.begun import has_spoken
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
 from jupyter_agents.continuing import Continuations
 from jupyter_agents.control import TAKEN_BACK, find_control
@@ -31,6 +31,7 @@ from jupyter_agents.events import (
 )
 from jupyter_agents.journal.costs import classic_cost
 from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
+from jupyter_agents.last_word import without_terminate
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.progress import Consumption, Limits, Progress
 from jupyter_agents.replies import Reply
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_DETAIL = 200
-_LAST_WORD = re.compile(r"(?:^|(?<=\s))[*_`]*TERMINATE[*_`.!]*\s*$")
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class ChatResult(Continuations):
         summed_up = self._events(Summarised)
         if summed_up:
             return str(summed_up[-1].text)
-        texts = [event.message.text for event in self._events(MessageSent)]
-        last = next((text for text in reversed(texts) if text.strip()), "")
-        return _LAST_WORD.sub("", last).rstrip()
+        said = [event.message for event in self._events(MessageSent)]
+        last = next((message for message in reversed(said) if message.text.strip()), Message(""))
+        return without_terminate(last.text, of_model=last.is_of_model or self.ended_by is EndedBy.TERMINATION)
 
     @property
     def value(self) -> Any:
@@ -298,7 +298,7 @@ async def hold_chat(
         return await close(ending)
 
     async def close(ending: Ending) -> ChatResult:
-        await Emit(ChatEnded(run.chat, str(ending.by), ending.detail))
+        await Emit(ChatEnded(run.chat, str(ending.by), ending.detail, ending.who))
         limits = run.state.progress.limits if run.state.progress is not None else Limits()
         return ChatResult(ending.by, ending.detail, log, run.chat, first, len(log), limits)
 
@@ -423,7 +423,7 @@ class TurnLoop:
             self.run.ledger.reserve_turn()
             said = await recipient.reply_to(sender)
             if said.message is None:
-                return said.ending
+                return _said_nothing(recipient, said.ending)
             sender, recipient = recipient, sender
             await self._send(sender, recipient, said)
 
@@ -440,6 +440,12 @@ class TurnLoop:
         turns = self._progress.limits.max_turns
         is_over = turns is not None and self._sent >= 2 * turns
         return Ending(EndedBy.MAX_TURNS, _count(turns, "turn")) if turns is not None and is_over else None
+
+
+def _said_nothing(agent: Any, ending: Ending) -> Ending:
+    """Why a chat ended with an agent that gave no reply; where nobody says more, that it did not."""
+    is_bare = ending == Ending(EndedBy.NO_REPLY)
+    return Ending(EndedBy.NO_REPLY, f"{agent.name} gave none") if is_bare else ending
 
 
 def begin_progress(run: Run, limits: Limits | None = None, *, silent: bool = False) -> Progress:
@@ -469,6 +475,8 @@ async def send(run: Run, sender: Any, recipient: Any, said: Reply) -> None:
             replayed=said.replayed,
         )
     )
+    has_spoken(sender, run)
+    progress.meet(sender, recipient)
     progress.add(said, sender.name)
     for doubt in progress.new_doubts():
         await Emit(Noted(run.chat, doubt, level="warning"))

@@ -50,11 +50,20 @@ class ChatStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChatEnded(Event):
-    """A chat is over. `ended_by` is a value of `EndedBy`; `detail` says more, for a person."""
+    """A chat is over. `ended_by` is a value of `EndedBy`; `detail` says more, for a person.
+
+    `who` is the agent whose person has ended it, where one has.
+    """
 
     kind: ClassVar[str] = "chat_ended"
     ended_by: str
     detail: str = ""
+    who: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without `who` where it was nobody."""
+        found = Event.to_json(self)
+        return found if self.who else {key: value for key, value in found.items() if key != "who"}
 
 
 @dataclass(frozen=True, slots=True)

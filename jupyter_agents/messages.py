@@ -188,6 +188,11 @@ class Message:
         """Whether the reply came whole. What is cut off, filtered or interrupted is shown, and nothing in it runs."""
         return self.finish_reason not in ("length", "content_filter", "interrupted")
 
+    @property
+    def is_of_model(self) -> bool:
+        """Whether a model has written it: only of a model's reply it is known why it ended."""
+        return self.finish_reason is not None
+
     def with_content(self, content: Content) -> Message:
         """The same message with other words."""
         return replace(self, content=content)

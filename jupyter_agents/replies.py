@@ -128,7 +128,7 @@ def check_trigger(trigger: Any, *, nested: bool = False) -> None:
             check_trigger(one, nested=True)
     elif trigger is None and nested:
         return
-    elif not (isinstance(trigger, (str, type)) or is_agent(trigger) or callable(trigger)):
+    elif trigger == "" or not (isinstance(trigger, (str, type)) or is_agent(trigger) or callable(trigger)):
         raise ValueError(
             f"Cannot register a reply for trigger {trigger!r}: it must be an agent class, an agent, an agent's name, "
             "a function of the sender, or a list of these (in a list, None stands for no sender)."

@@ -17,6 +17,7 @@ from jupyter_agents.messages import Message
 from jupyter_agents.session import Session, current_session
 
 if TYPE_CHECKING:
+    from jupyter_agents.agents.begun import Begun
     from jupyter_agents.executors.sink import OutputSink
     from jupyter_agents.journal.recording import Tape
     from jupyter_agents.progress import Progress
@@ -32,7 +33,8 @@ class RunState:
     under it, where several begin at the same time and their numbers shall not depend on which is first, and `name` is what
     the first of them is called. `forms` are those
     of which the log knows that they are asked for, `answer` is the message for which the chat was held, if it was for such. `nested` is how many chats between two agents are
-    under way directly within this one.
+    under way directly within this one. `begun` is what agents, by their keys in the log, have begun to do in this chat
+    when it was broken off, and are not to do again.
     """
 
     is_over: bool = False
@@ -42,6 +44,7 @@ class RunState:
     forms: set[tuple[str, str]] = field(default_factory=set)
     answer: Message | None = None
     nested: int = 0
+    begun: dict[str, Begun] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -444,23 +444,21 @@ def test_note_is_one_line_when_something_is_noted():
 
 
 @pytest.mark.parametrize("ended_by", EndedBy)
-def test_end_is_shown_when_it_is_not_how_chats_end(ended_by):
-    ordinary = (
-        EndedBy.TERMINATION,
-        EndedBy.HUMAN,
-        EndedBy.NOT_REQUESTED,
-        EndedBy.NO_REPLY,
-        EndedBy.CONDITION,
-        EndedBy.PAUSED,  # it goes on in another way, which a note says
-    )
+def test_end_is_shown_unless_it_goes_on_or_no_more_was_wanted(ended_by):
+    quiet = (EndedBy.NOT_REQUESTED, EndedBy.PAUSED)  # the latter goes on in another way, which a note says
 
     bundle = end_bundle(ChatEnded(0, str(ended_by), "a detail"))
 
-    if ended_by in ordinary:
+    if ended_by in quiet:
         assert bundle is None
     else:
         assert bundle.data["text/plain"] == ending(str(ended_by), "a detail")
-        assert "a detail" in bundle.data["text/plain"]
+        assert all("a detail" in bundle.data[mime] for mime in ("text/plain", "text/html", "text/markdown"))
+        assert describe(bundle) == {"schema": 1, "kind": "end", "ended_by": str(ended_by), "text": "a detail"}
+
+
+def test_end_is_not_shown_when_the_last_message_says_it():
+    assert end_bundle(ChatEnded(0, "termination message")) is None
 
 
 @pytest.mark.parametrize(
@@ -471,26 +469,17 @@ def test_end_is_shown_when_it_is_not_how_chats_end(ended_by):
     ],
 )
 def test_end_says_who_it_was_when_a_person_ended_the_chat(detail, line):
-    [bundle] = shown(HumanAnswered(0, "ann", "reply", "exit"), ChatEnded(0, "person", detail))
+    [bundle] = shown(HumanAnswered(1, "ben", "reply", "Go on"), ChatEnded(0, "person", detail, "ann"))
 
     assert bundle.data["text/plain"] == line
     assert describe(bundle)["person"] == "ann"
 
 
-@pytest.mark.parametrize(
-    "events",
-    [
-        (
-            HumanAnswered(0, "ann", "reply", "Go on"),
-            MessageSent(0, "ann", "bot", Message("Go on")),
-        ),  # not by this answer
-        (HumanAnswered(1, "ann", "reply", "exit"),),  # the chat nested in it
-    ],
-)
-def test_end_says_nobody_when_the_last_answer_was_not_to_end_it(events):
-    bundles = shown(*events, ChatEnded(0, "person"))
+def test_end_says_that_it_was_a_person_when_nobody_knows_who():
+    [bundle] = shown(ChatEnded(0, "person"))
 
-    assert [bundle for bundle in bundles if describe(bundle)["kind"] == "end"] == []
+    assert bundle.data["text/plain"] == "The chat ended (person)."
+    assert "person" not in describe(bundle)
 
 
 # -- Many in one -------------------------------------------------------------------------------------------------

@@ -359,7 +359,10 @@ def test_pending_calls_have_one_result_each_when_the_chat_goes_on_after_its_end(
     face(me, "send", "Go on without it", agent)
 
     assert [one["role"] for one in wire_of(agent)] == ["user", "assistant", "tool", "tool", "user"]
-    assert results_of(wire_of(agent)) == [("a", "The call was not made."), ("b", "The call was not made.")]
+    assert results_of(wire_of(agent)) == [
+        ("a", "There is no result: the call was not made, or not to its end."),
+        ("b", "There is no result: the call was not made, or not to its end."),
+    ]
     assert texts(agent.chat_messages[me])[:3] == ["go", None, "Go on without it"]
 
 
@@ -375,7 +378,11 @@ def test_results_that_come_one_by_one_are_left_as_they_are():
 
     agent.generate_reply(given)
 
-    assert results_of(wire_of(agent)) == [("a", "1"), ("c", "3"), ("b", "The call was not made.")]
+    assert results_of(wire_of(agent)) == [
+        ("a", "1"),
+        ("c", "3"),
+        ("b", "There is no result: the call was not made, or not to its end."),
+    ]
     check_calls_are_answered(wire_of(agent))
 
 

@@ -86,6 +86,8 @@ def test_label_is_written_when_a_reply_was_cut_off():
         (ToolStarted(0, "user", "add", "{}"), "EXECUTING FUNCTION add..."),
         (Noted(0, "user runs code without asking."), "user runs code without asking."),
         (ChatEnded(0, "turn limit", "30 turns"), "The chat ended (turn limit: 30 turns)."),
+        (ChatEnded(0, "termination condition", "said 'bye'"), "The chat ended (termination condition: said 'bye')."),
+        (ChatEnded(0, "person", who="Anna"), "Anna ended the chat."),
         (Waiting(1.5, "rate limit"), "WAITING 1.5 s: rate limit"),
     ],
 )

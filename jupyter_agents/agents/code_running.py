@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.adjustments import adjustment_of
+from jupyter_agents.agents.begun import begun_by
 from jupyter_agents.agents.code_config import CodeConfig, stricter
 from jupyter_agents.agents.faces import call_hook, is_overridden
 from jupyter_agents.agents.tool_use import is_external, lender_of
@@ -32,7 +33,13 @@ _approved: ContextVar[tuple[int, str] | None] = ContextVar("jupyter_agents_appro
 
 
 async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """Run blocks in order until one fails; the last exit code, and the output of all."""
+    """Run blocks in order until one fails; the last exit code, and the output of all.
+
+    Those that had begun when the chat was broken off are not run again.
+    """
+    begun = await begun_by(agent)
+    if begun is not None and begun.blocks:
+        return begun.outcome(len(code_blocks))
     logs = ""
     for language, code in code_blocks:
         block = CodeBlock(language, code)
@@ -64,7 +71,11 @@ async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", *
     Within a chat, code that the policy has not been asked about (a tool's, an override's) is asked about here.
     """
     run = await ThisRun()
-    if run.depth and _approved.get() != (id(agent), code):
+    is_known = _approved.get() == (id(agent), code)
+    begun = None if is_known else await begun_by(agent)
+    if begun is not None and begun.blocks:
+        return *begun.next_block(), None
+    if run.depth and not is_known:
         approved, reason = await _approve(agent, CodeBlock(lang or "python", code))
         if approved is None:
             return 1, reason, None
@@ -206,8 +217,8 @@ async def _ask_person(agent: ResponsiveAgent, wish: _Wish, run: Run) -> tuple[Co
         return replace(wish.block, code=answer.text), ""
     if answer.action == "stop" and run.depth:
         why = wish.say("stopped instead of running code", "stopped instead of calling a function")
-        run.ledger.stop(why)
-        raise ChatEnds(EndedBy.HUMAN, why)
+        run.ledger.stop(why, key)
+        raise ChatEnds(EndedBy.HUMAN, why, key)
     refused = wish.say("The user refused to run this code", "The user refused this call")
     return None, f"{refused}{f': {answer.text}' if answer.text else '.'}"
 

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jupyter_agents.agents.message_units import start_of_last
+from jupyter_agents.errors import InvalidMessageError
 from jupyter_agents.events import Event, EventLog, HistorySet, MessageSent, Relayed
+from jupyter_agents.meant import short
 from jupyter_agents.messages import Message, ToolResponse
+
+_NO_RESULT = "There is no result: the call was not made, or not to its end."
 
 
 class Talk:
@@ -24,7 +28,15 @@ class Talk:
 
     @classmethod
     def from_dicts(cls, messages: Iterable[Mapping[str, Any]]) -> Talk:
-        """A talk given as classic dictionaries. What has the role `assistant` counts as spoken by the reader."""
+        """A talk given as classic dictionaries. What has the role `assistant` counts as spoken by the reader.
+
+        Raises `InvalidMessageError` for what is no list of messages.
+        """
+        if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):
+            raise _no_messages(messages)
+        messages = list(messages)
+        if not all(isinstance(one, Mapping) for one in messages):
+            raise _no_messages(messages)
         return cls((one.get("role") == "assistant", Message.from_dict(one)) for one in messages)
 
     @property
@@ -78,7 +90,17 @@ class Talk:
             self._pending = left  # results that come one by one
             return []
         self._pending = []
-        return [ToolResponse(call_id, "The call was not made.").to_json() for call_id in left]
+        return [ToolResponse(call_id, _NO_RESULT).to_json() for call_id in left]
+
+
+def _no_messages(given: Any) -> InvalidMessageError:
+    """The error for what is no list of messages, with the list that was probably meant."""
+    one = given[0] if isinstance(given, list) and given else given
+    content = one.get("content", "…") if isinstance(one, Mapping) else one if isinstance(one, str) else "…"
+    return InvalidMessageError(
+        f"Cannot read {short(given)} as messages: it is no list of dictionaries. "
+        f"Give messages=[{{'role': 'user', 'content': {short(content)}}}]."
+    )
 
 
 class History(Talk):

@@ -6,9 +6,11 @@ excludes or registers them, are methods of `ResponsiveAgent`.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.adjustments import adjusting
+from jupyter_agents.agents.begun import answers, begun_by, call_words
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.code_running import approve_call, can_run
 from jupyter_agents.agents.faces import call, call_hook
@@ -24,7 +26,7 @@ from jupyter_agents.messages import Message, ToolCall, ToolResponse
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.run import ThisRun
-from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude
+from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude, is_terminate
 from jupyter_agents.tool_results import ToolResult, parts_of
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ _NOT_CODE = frozenset(
 )
 
 
+_PACKAGE = __name__.partition(".")[0]
+
 _FROM_OUTSIDE = {"external": True}
 """The mark of a message whose words are not to be trusted."""
 
@@ -51,9 +55,10 @@ _FROM_OUTSIDE = {"external": True}
 async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Reply:
     """End the chat, say what a person wants said, or leave it to the next reply function."""
     message = talk.messages[-1]
+    run = await ThisRun()
     facts: dict[str, Any] = {
-        "is_termination": is_answer(await ThisRun(), message)
-        or bool(await call(agent.is_termination_msg, _readable(talk))),
+        "is_termination": is_answer(run, message)
+        or bool(await call(agent.is_termination_msg, Judged(as_classic(talk.spoken[-1], message), message))),
         "counter": agent.auto_replies_to(sender),
         "limit": agent.max_consecutive_auto_reply(sender),
     }
@@ -65,7 +70,8 @@ async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     verdict = conclude(agent.human_input_mode, answer, **facts)
     agent.count_auto_reply(sender, starts_anew=verdict.resets_counter)
     if verdict.ending is not None:
-        return Reply(True, None, ending=Ending(verdict.ending, _detail(verdict.ending, agent, facts)))
+        who = run.log.key_of(agent) if verdict.ending is EndedBy.HUMAN else ""
+        return Reply(True, None, ending=Ending(verdict.ending, _detail(verdict.ending, agent, facts, message), who))
     if verdict.auto:
         return NEXT
     return Reply(True, _answering(message, verdict.reply or ""), "human")
@@ -79,16 +85,24 @@ def speaker_before(agent: ResponsiveAgent, partner: str) -> str:
     return str(talk[-1].get("name") or partner)
 
 
-def _readable(talk: Talk) -> dict[str, Any]:
-    """The last message as classic termination functions expect it: with a role, and with text that is never `None`."""
-    found = as_classic(talk.spoken[-1], talk.messages[-1])
-    return found | {"content": ""} if found["content"] is None else found
+class Judged(dict[str, Any]):
+    """A message as `is_termination_msg` is given it: with text that is never `None`. It knows whether a model has written it."""
+
+    def __init__(self, found: dict[str, Any], message: Message) -> None:
+        super().__init__(found | {"content": ""} if found["content"] is None else found)
+        self.is_of_model = message.is_of_model
 
 
-def _detail(ending: EndedBy, agent: ResponsiveAgent, facts: dict[str, Any]) -> str:
+def _detail(ending: EndedBy, agent: ResponsiveAgent, facts: dict[str, Any], message: Message) -> str:
     if ending is EndedBy.AUTO_REPLY_LIMIT:
         return f"{agent.name} has given {facts['counter']} automatic replies in a row, as many as it may"
-    return ""
+    return who_says_so(agent, message) if ending is EndedBy.TERMINATION else ""
+
+
+def who_says_so(agent: ResponsiveAgent, message: Message) -> str:
+    """What has found that a message is the last, where a reader cannot see it: a function of the user's."""
+    is_ours = str(getattr(agent.is_termination_msg, "__module__", "")).partition(".")[0] == _PACKAGE
+    return "" if is_ours or is_terminate(message.text, of_model=True) else f"is_termination_msg of {agent.name}"
 
 
 def _answering(message: Message, text: str) -> Message:
@@ -110,6 +124,7 @@ async def reply_by_function(agent: ResponsiveAgent, talk: Talk, sender: Any) -> 
     message = talk.messages[-1]
     if message.function_call is None:
         return NEXT
+    await answers(agent, len(talk.messages) - 1)
     with lending(_speaker_of(message, sender)):
         (result,) = await _results_of(agent, message, [message.function_call])
     answer: dict[str, Any] = {"content": result.content, "role": "function", "name": message.function_call.name}
@@ -123,6 +138,7 @@ async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     message = talk.messages[-1]
     if not message.tool_calls:
         return NEXT
+    await answers(agent, len(talk.messages) - 1)
     calls: dict[str, ToolCall] = {}
     for tool_call in message.tool_calls:
         calls.setdefault(tool_call.id or "", tool_call)
@@ -144,6 +160,9 @@ def _speaker_of(message: Message, sender: Any) -> Any:
 
 async def _results_of(agent: ResponsiveAgent, message: Message, calls: list[ToolCall]) -> list[ToolResult]:
     """What the calls give, in their order. A person is asked about one after the other; then they are made together."""
+    begun = await begun_by(agent)
+    if begun is not None and begun.calls:
+        return [begun.result_of(one, external=is_external(agent, one.name)) for one in calls]
     allowed = [await _may_be_called(agent, message, one) for one in calls]
     await Hold((await ThisRun()).log.key_of(agent), "tool")
     nested = (await ThisRun()).state.nested  # by tools that were called before, and may need these to come to an end
@@ -162,11 +181,23 @@ async def _result_of(
     if arguments is None:
         result = ToolResult(f"Error: {reason}", ok=False)
     else:
-        ok, found = await call_hook(agent, "execute_function", {"name": tool_call.name, "arguments": arguments})
+        ok, found = await _called(agent, tool_call, {"name": tool_call.name, "arguments": arguments})
         parts = parts_of(Message.from_dict(found).content)
         result = ToolResult(*parts, ok=bool(ok), external=is_external(agent, tool_call.name))
     await Emit(ToolFinished(run.chat, key, tool_call.name, result.ok, result.text, tool_call.id))
     return result
+
+
+async def _called(agent: ResponsiveAgent, tool_call: ToolCall, wanted: dict[str, str]) -> tuple[bool, Any]:
+    """Whether a call went well, and what it gave. Where it is broken off together with its chat, the log says so."""
+    try:
+        ok, found = await call_hook(agent, "execute_function", wanted)
+    except (KeyboardInterrupt, asyncio.CancelledError) as stop:
+        run = await ThisRun()
+        words = call_words("interrupted by the user" if isinstance(stop, KeyboardInterrupt) else "interrupted")
+        await Emit(ToolFinished(run.chat, run.log.key_of(agent), tool_call.name, False, words, tool_call.id))
+        raise
+    return ok, found
 
 
 async def _may_be_called(agent: ResponsiveAgent, message: Message, tool_call: ToolCall) -> tuple[str | None, str]:
@@ -184,7 +215,7 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
     config = config or agent.code_config
     if config is None:
         return NEXT
-    for message in _latest(talk, config):
+    for back, message in enumerate(_latest(talk, config), 1):
         found = [block for block in find_code_blocks(message.text) if is_meant_to_run(block)]
         if not found:
             continue
@@ -193,6 +224,7 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
             return Reply(True, Message(problem), "code", is_repair=True)
         runnable = [block for block in found if block.filename or await can_run(agent, config, block.language)]
         pairs = [(block.language, block.code) for block in runnable or found]
+        await answers(agent, len(talk.messages) - back)
         with adjusting(agent, code_config=config):
             exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
         outcome = "execution succeeded" if exit_code == 0 else "execution failed"

@@ -59,9 +59,7 @@ METADATA_KEY = "jupyter_agents"
 _FIRST = Place()
 _LONGEST_SUMMARY = 300
 _CODE_RESULT = re.compile(r"exitcode: (-?\d+) \(execution (succeeded|failed)\)\nCode output: ?\n?(.*)", re.DOTALL)
-_ORDINARY_ENDS = frozenset(
-    {EndedBy.TERMINATION, EndedBy.HUMAN, EndedBy.NOT_REQUESTED, EndedBy.NO_REPLY, EndedBy.CONDITION, EndedBy.PAUSED}
-)
+_QUIET_ENDS = frozenset({EndedBy.NOT_REQUESTED, EndedBy.PAUSED})
 _CUT_REMARKS = {
     "length": "cut off at the token limit",
     "content_filter": "stopped by the content filter",
@@ -98,7 +96,6 @@ class Transcript:
     _ran: dict[tuple[int, str], list[CodeFinished]] = field(default_factory=dict)
     _ordinals: dict[str, int] = field(default_factory=dict)
     _last: dict[int, MessageSent] = field(default_factory=dict)
-    _answer: HumanAnswered | None = None
 
     def bundle(self, entry: Entry) -> Bundle | None:
         """What to show of an entry, or `None` when there is nothing to show."""
@@ -111,7 +108,7 @@ class Transcript:
             return summary_bundle(event, self._beneath(event.chat))
         if isinstance(event, ChatEnded):
             self._beside.end(event.chat)
-            return end_bundle(event, self._who_ended(event), self._beneath(event.chat))
+            return end_bundle(event, self._beneath(event.chat))
         if isinstance(event, ModelFailed):
             place = self.place(event.chat, event.agent)
             return failure_bundle(event, place, recipient=self._waiting_for(event))
@@ -128,8 +125,8 @@ class Transcript:
             self._managers[event.chat] = event.manager
         elif isinstance(event, SeriesStarted):  # it says nothing itself: its chats are not nested in anything
             self._depths[event.chat] = -1
+            self._beside.begin_series(event)
         elif isinstance(event, HumanAnswered):
-            self._answer = event
             if event.action in _DECISIONS:
                 self._decisions.setdefault((event.chat, event.agent), []).append(event)
         elif isinstance(event, ModelAnswered):
@@ -141,7 +138,7 @@ class Transcript:
         number = self._numbers.get(event.chat, 0)
         self._numbers[event.chat] = number + 1
         place = self._place(event)
-        self._last[event.chat], self._answer = event, None
+        self._last[event.chat] = event
         self._tools |= {call.id: call.name for call in event.message.calls if call.id}
         key = event.chat, event.sender
         seconds = self._seconds.pop(key, None) if event.origin == "model" else None
@@ -158,11 +155,6 @@ class Transcript:
             seconds=seconds if event.origin == "model" else _seconds_of(ran),
             ran=ran,
         )
-
-    def _who_ended(self, event: ChatEnded) -> str:
-        """The person with whose last answer the chat has ended."""
-        is_theirs = self._answer is not None and self._answer.chat == event.chat
-        return self._answer.agent if self._answer is not None and is_theirs else ""
 
     def _waiting_for(self, event: ModelFailed) -> str:
         """Who would have got the reply: who has spoken to the agent last."""
@@ -314,12 +306,12 @@ def cut_remark(message: Message) -> str:
     return f"{remark}; nothing in it was run" if remark and has_code else remark
 
 
-def end_bundle(event: ChatEnded, person: str = "", place: Place = _FIRST) -> Bundle | None:
-    """Why a chat ended, `person` being who ended it; `None` where it ended as chats do."""
-    is_theirs = bool(person) and event.ended_by == EndedBy.HUMAN
-    if event.ended_by in _ORDINARY_ENDS and not is_theirs:
+def end_bundle(event: ChatEnded, place: Place = _FIRST) -> Bundle | None:
+    """What, or who, ended a chat, and why; `None` where the last message says so, or no more was wanted."""
+    is_said = event.ended_by == EndedBy.TERMINATION and not event.detail
+    if is_said or event.ended_by in _QUIET_ENDS:
         return None
-    detail, name = clean(event.detail), clean(person) if is_theirs else ""
+    detail, name = clean(event.detail), clean(event.who) if event.ended_by == EndedBy.HUMAN else ""
     shown = _of("end", event.chat) | {"ended_by": str(event.ended_by)} | ({"person": name} if name else {})
     return _line(shown, ending(event.ended_by, detail, name), detail, place)
 

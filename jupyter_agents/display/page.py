@@ -149,7 +149,7 @@ class LivePage:
             facts,
             scrub(prompt.otherwise),
             None if prompt.timeout is None else now + prompt.timeout,
-            prompt.empty,
+            "send" if prompt.kind == "choice" else prompt.empty,  # every choice is a button
         )
         question = OpenQuestion(card, prompt)
         self.questions[card.id] = question

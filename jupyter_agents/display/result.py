@@ -101,11 +101,17 @@ def describe(result: ChatResult) -> str:
     facts = [
         count(len(result), "message"),
         f"{nested:,} more in nested chats" if nested else "",
-        f"ended by {result.ended_by}" + (f" ({clean(result.detail)})" if result.detail else ""),
+        _ended(result),
         count(result.model_calls, "model call"),
         _tokens(result.by_speaker.values()),
     ]
     return " · ".join(fact for fact in facts if fact)
+
+
+def _ended(result: ChatResult) -> str:
+    ends = (one.event for one in result.log.of_chat(result.chat, result.first) if isinstance(one.event, ChatEnded))
+    more = [clean(one) for one in (next((end.who for end in ends), ""), result.detail) if one]
+    return f"ended by {result.ended_by}" + (f" ({': '.join(more)})" if more else "")
 
 
 def _tokens(facts: Iterable[SpeakerFacts]) -> str:

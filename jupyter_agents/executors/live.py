@@ -295,11 +295,16 @@ class _Block:
             return 130
 
     def result(self, exit_code: int) -> ExecutionResult:
-        """What came of it, after it has ended. Raises `KeyboardInterrupt` when a person ended it."""
+        """What came of it, after it has ended. Raises `KeyboardInterrupt` when a person ended it, with that as `partial`."""
         if self.stopper.interrupted:
-            raise KeyboardInterrupt
+            stop: Any = KeyboardInterrupt()
+            stop.partial = self._result(INTERRUPTED)
+            raise stop
         if self.stopper.timed_out or self.stopper.told:
             exit_code = TIMED_OUT if self.stopper.timed_out else INTERRUPTED
+        return self._result(exit_code)
+
+    def _result(self, exit_code: int) -> ExecutionResult:
         seconds = time.monotonic() - self.started
         status: Literal["ok", "error"] = "error" if exit_code else "ok"
         block_id = new_block_id(self.code)
@@ -419,8 +424,13 @@ class _RunPython(Step[ExecutionResult]):
             transformed = self._awaiting()
             if transformed is not None and not self.executor.allow_await:
                 return ExecutionResult.refused(_AWAIT_NOT_ALLOWED)
-            with _Block(self.executor, self.code) as block:
-                exit_code = block.run() if transformed is None else await block.a_run(transformed)
+            block = _Block(self.executor, self.code)
+            try:
+                with block:
+                    exit_code = block.run() if transformed is None else await block.a_run(transformed)
+            except asyncio.CancelledError as stop:
+                stop.partial = block._result(INTERRUPTED)  # type: ignore[attr-defined]  # as a KeyboardInterrupt has it
+                raise
             return block.result(exit_code)
 
     def _awaiting(self) -> str | None:
