@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -160,15 +159,13 @@ def _find_local_model() -> Model:
     return model_from_config({"model": name, "base_url": server.base_url})
 
 
-def check_models(agents: Iterable[Any], session: Session) -> None:
-    """Refuse to begin a chat whose models are not configured; a replay needs none."""
+def check_models(recipient: Any, sender: Any, message: str, session: Session) -> None:
+    """Refuse to begin a chat that nobody could answer, as a model is not configured; a replay needs none."""
+    from jupyter_agents.agents.first_reply import check_first_reply
+
     recording = session.find_recording()
-    if recording is not None and recording.mode == "replay":
-        return
-    for agent in agents:
-        check: Callable[[], None] | None = getattr(agent.model, "check_configured", None)
-        if check is not None:
-            check()
+    if recording is None or recording.mode != "replay":
+        check_first_reply(recipient, sender, message)
 
 
 # -- The recording -----------------------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from jupyter_agents import AgentChat
+from jupyter_agents import AgentChat, GroupChat, GroupChatManager
 from jupyter_agents.display import front_end, people
 from jupyter_agents.display.slots import WIDGET_MIME
 from jupyter_agents.effects import Pause
 from jupyter_agents.errors import ConfigurationError, UnknownAgentError
+from jupyter_agents.events import Noted
 from jupyter_agents.executors.base import ExecutionResult
 from jupyter_agents.executors.outputs import MESSAGE_MIME
 from jupyter_agents.models.scripted import ScriptedModel
@@ -307,6 +308,18 @@ def test_text_is_shown_where_nobody_can_write(lab, monkeypatch, followed):
     assert in_a_cell(cell) == ["Hi", "Hello. TERMINATE"]
     assert lab.texts() == ["<AgentChat: you and assistant, nothing said yet>"]
     assert lab.widgets == []
+
+
+def test_usual_limit_of_turns_is_not_for_groups_and_one_of_the_box_is_noted(lab):
+    group = GroupChat([assistant("one", "two")], max_round=2, speaker_selection_method="round_robin")
+    manager = GroupChatManager(group, llm_config=False)
+
+    async def notes(**options):
+        result = await AgentChat(manager, **options).say("Hi")
+        return [event.text for event in result.events if isinstance(event, Noted)]
+
+    assert in_a_cell(notes) == []
+    assert "max_turns=3 does not count in a group" in in_a_cell(lambda: notes(max_turns=3))[0]
 
 
 def test_failure_is_said_where_there_is_no_box(lab, capsys):

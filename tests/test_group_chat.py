@@ -9,8 +9,8 @@ from itertools import pairwise
 import pytest
 
 from jupyter_agents import GroupChat, GroupChatManager, UserProxyAgent
-from jupyter_agents.errors import ChatInterrupted, ConfigurationError, NoHumanError
-from jupyter_agents.events import ModelAsked, Relayed, SpeakerChosen
+from jupyter_agents.errors import ChatInterrupted, ConfigurationError, InvalidMessageError, NoHumanError
+from jupyter_agents.events import HumanAnswered, ModelAsked, Noted, Relayed, SpeakerChosen
 from jupyter_agents.human.base import Answer
 from jupyter_agents.human.scripted import ScriptedHuman
 from jupyter_agents.messages import ToolCall
@@ -37,6 +37,10 @@ def trio(*, replies=("one", "two", "three"), **options):
 
 def speakers(result):
     return [one["name"] for one in result.messages]
+
+
+def notes(result):
+    return [event.text for event in result.events if isinstance(event, Noted)]
 
 
 def choosing(*answers, agents=None, **options):
@@ -146,12 +150,21 @@ def test_condition_of_the_chat_looks_at_what_the_group_says():
     assert result.ended_by == EndedBy.CONDITION
 
 
-def test_turn_limit_counts_what_goes_to_and_from_the_manager_only():
+@both_faces
+def test_turn_limit_has_no_effect_in_a_group_and_the_transcript_says_so(face):
     group, manager = trio(max_round=4)
 
-    result = group.agents[0].initiate_chat(manager, message="Go", max_turns=1)
+    result = face(group.agents[0], "initiate_chat", manager, message="Go", max_turns=1)
 
     assert speakers(result) == ["user", "A", "B", "C"]
+    assert notes(result) == ["max_turns=1 does not count in a group; GroupChat(max_round=4) does."]
+    assert notes(face(result, "resume", max_turns=2))[0].startswith("max_turns=2 does not count in a group")
+
+
+def test_nothing_is_said_of_turns_when_no_limit_is_given():
+    group, manager = trio(max_round=4)
+
+    assert notes(group.agents[0].initiate_chat(manager, message="Go")) == []
 
 
 def test_group_in_which_nobody_has_anything_to_say_ends():
@@ -480,6 +493,54 @@ def test_transitions_say_who_comes_next_and_the_last_word_ends_the_chat():
 
 
 @both_faces
+def test_function_selects_by_name_in_any_spelling(face):
+    members = [user("user"), talker("Dr Smith", "hm"), talker("Nurse", "yes")]
+    answers = ["Nurse", "dr_smith", "round_robin", None]
+    group = GroupChat(members, speaker_selection_method=lambda last, groupchat: answers.pop(0))
+
+    result = face(members[0], "initiate_chat", GroupChatManager(group, llm_config=False), message="Go")
+
+    assert speakers(result) == ["user", "Nurse", "Dr Smith", "Nurse"]
+
+
+@pytest.mark.parametrize(("answer", "chosen"), [("random", "A"), ("Random", "Random")])
+def test_function_means_the_method_unless_only_an_agent_has_that_very_name(answer, chosen):
+    members = [talker("user"), talker("A", "a"), talker("Random", "r")]
+    group = GroupChat(
+        members,
+        max_round=2,
+        speaker_selection_method=lambda last, groupchat: answer,
+        allowed_or_disallowed_speaker_transitions={"user": ["A"]},
+        speaker_transitions_type="allowed",
+    )
+
+    assert speakers(members[0].initiate_chat(GroupChatManager(group, llm_config=False), message="Go")) == [
+        "user",
+        chosen,
+    ]
+
+
+def test_method_is_meant_whatever_its_case():
+    session_of_nobody = choosing(speaker_selection_method="Manual")
+
+    with pytest.raises(NoHumanError, match="who speaks next"):
+        session_of_nobody.groupchat.agents[0].initiate_chat(session_of_nobody, message="Go")
+
+
+def test_agents_that_may_repeat_are_given_by_name_too():
+    members = [talker(name) for name in "ABC"]
+
+    group = GroupChat(members, allow_repeat_speaker=["b"])
+
+    assert [[one.name for one in group.transitions.successors(other)] for other in members] == [
+        ["B", "C"],
+        ["A", "B", "C"],
+        ["A", "B"],
+    ]
+    assert group.allow_repeat_speaker == [members[1]]
+
+
+@both_faces
 @pytest.mark.parametrize("is_async", [False, True])
 def test_function_selects_an_agent_a_method_or_nobody(face, is_async):
     group, manager = trio(max_round=10)
@@ -516,6 +577,16 @@ def test_function_that_selects_a_stranger_is_an_error_that_says_what_to_give():
     group.speaker_selection_method = lambda last, groupchat: talker("stranger")
 
     with pytest.raises(ConfigurationError, match=r"Cannot give the word to 'stranger'.*one of user, A, B, C"):
+        group.agents[0].initiate_chat(manager, message="Go")
+
+
+def test_function_that_selects_nearly_a_name_is_asked_what_it_meant():
+    group, manager = trio()
+    group.speaker_selection_method = lambda last, groupchat: "round_robbin"
+
+    with pytest.raises(
+        ConfigurationError, match=r"Cannot give the word to 'round_robbin'.*Did you mean 'round_robin'\?"
+    ):
         group.agents[0].initiate_chat(manager, message="Go")
 
 
@@ -559,10 +630,78 @@ def test_person_ends_the_chat_instead_of_selecting(session, answer):
     assert speakers(result) == ["user"]
 
 
-def test_selection_by_hand_is_an_error_when_nobody_is_there():
+@pytest.mark.parametrize(
+    ("answers", "chosen", "how"),
+    [
+        (["3"], "Bob", "person"),
+        (["Bob"], "Bob", "person"),
+        (["bob"], "Bob", "person"),
+        ([""], "Alice", "person"),
+        (["nonsense", "Bob"], "Bob", "person"),
+        ([Answer("nonsense"), Answer("who?"), "3"], "Bob", "person"),
+        ([Answer("nonsense")] * 3, "Alice", "order"),
+    ],
+)
+def test_script_selects_as_a_person_does(session, answers, chosen, how):
+    session.find_human = lambda: human
+    human = ScriptedHuman(answers)
+    manager = choosing(speaker_selection_method="manual", max_round=2)
+
+    result = manager.groupchat.agents[0].initiate_chat(manager, message="Go")
+
+    assert speakers(result) == ["user", chosen]
+    assert [event.how for event in result.events if isinstance(event, SpeakerChosen)] == [how]
+
+
+def test_person_is_told_what_was_wrong_when_asked_again():
+    human = ScriptedHuman([Answer("nonsense"), "Bob"])
+    manager = choosing(speaker_selection_method="manual", max_round=2)
+    manager.human = human
+
+    manager.groupchat.agents[0].initiate_chat(manager, message="Go")
+
+    assert human.prompts[1].text == "'nonsense' is none of them. Who speaks next? 'exit' ends the chat."
+
+
+def test_script_without_a_name_is_an_error_that_says_what_can_be_chosen():
+    manager = choosing(speaker_selection_method="manual")
+    manager.human = ScriptedHuman(["nonsense"])
+
+    with pytest.raises(ConfigurationError, match=r"with 'nonsense': it is not among user, Alice, Bob, exit"):
+        manager.groupchat.agents[0].initiate_chat(manager, message="Go")
+
+
+@pytest.mark.parametrize(
+    ("has", "asked"),
+    [
+        ({"manager", "Admin", "session"}, "manager"),
+        ({"Admin", "session"}, "Admin"),
+        ({"member", "session"}, "session"),
+        ({"session"}, "session"),
+    ],
+)
+def test_manager_then_admin_then_session_says_whose_person_selects(session, has, asked):
+    people = {name: ScriptedHuman(["Bob"]) for name in has}
+    members = [
+        user("Admin", human=people.get("Admin")),
+        talker("Alice", human=people.get("member")),
+        talker("Bob", "b"),
+    ]
+    session.find_human = lambda: people["session"]
+    group = GroupChat(members, speaker_selection_method="manual", max_round=2)
+    manager = GroupChatManager(group, "chief", llm_config=False, human=people.get("manager"))
+
+    result = members[0].initiate_chat(manager, message="Go")
+
+    assert {name: len(one.prompts) for name, one in people.items()} == {name: int(name == asked) for name in has}
+    [answered] = [event.agent for event in result.events if isinstance(event, HumanAnswered)]
+    assert answered == people[asked].prompts[0].agent == ("Admin" if asked == "Admin" else "chief")
+
+
+def test_selection_by_hand_is_an_error_that_says_what_to_do_when_nobody_is_there():
     manager = choosing(speaker_selection_method="manual")
 
-    with pytest.raises(NoHumanError):
+    with pytest.raises(NoHumanError, match=r"who speaks next in the group of 'chat_manager'.*Give its manager human="):
         manager.groupchat.agents[0].initiate_chat(manager, message="Go")
 
 
@@ -791,13 +930,17 @@ def test_word_of_termination_is_taken_out_of_the_last_message():
         ([{"content": "x", "name": "stranger"}], "a message is by 'stranger'"),
         ("no json", "they are no JSON"),
         ('{"content": 1}', "no list of messages"),
+        (None, "Cannot resume the chat from None: that is no list of messages"),
+        ({"content": "x", "name": "A"}, "that is no list of messages"),
+        (["hello"], "that is no list of messages"),
+        ([{"content": 1, "name": "A"}, {"content": "x", "name": "A"}], "content"),
     ],
 )
 def test_nothing_is_changed_when_messages_cannot_be_resumed(messages, words):
     group, manager = trio()
     group.append({"content": "kept"}, group.agents[0])
 
-    with pytest.raises(ConfigurationError, match=words):
+    with pytest.raises((ConfigurationError, InvalidMessageError), match=words):
         manager.resume(messages)
 
     assert texts(group.messages) == ["kept"]
@@ -834,12 +977,22 @@ TWIN = talker("twin")
     [
         ({"agents": []}, "it has no agents"),
         ({"agents": ["user"]}, "'user' is no agent"),
+        ({"agents": TWIN}, "Cannot build the group of 'twin': that is no list"),
+        ({"agents": "twin"}, "Cannot build the group of 'twin': that is no list"),
+        ({"agents": [talker("Dr Smith"), talker("dr_smith")]}, "'Dr Smith' and 'dr_smith', which differ in nothing"),
+        ({"messages": ["hello"]}, "its messages have 'hello'. Give a list of dictionaries"),
+        ({"messages": "hello"}, "its messages have 'hello'"),
+        ({"messages": {"content": "hello"}}, "its messages have {'content': 'hello'}"),
+        ({"messages": 3}, "its messages have 3"),
+        ({"allow_repeat_speaker": TWIN}, "allow_repeat_speaker is 'twin'"),
+        ({"allow_repeat_speaker": ["twn"]}, "name 'twn', who is not in it. It has twin, other. Did you mean 'twin'?"),
         ({"agents": [TWIN, TWIN]}, "'twin' is in it twice"),
         ({"agents": [TWIN, talker("twin")]}, "two of its agents are named 'twin'"),
         ({"max_round": 0}, "max_round is 0"),
         ({"max_round": "10"}, "max_round is '10'"),
         ({"max_retries_for_selecting_speaker": -1}, "max_retries_for_selecting_speaker is -1"),
         ({"speaker_selection_method": "best"}, "Cannot select speakers by 'best'"),
+        ({"speaker_selection_method": "round-robin"}, "Did you mean 'round_robin'?"),
         ({"allow_repeat_speaker": False, "allowed_or_disallowed_speaker_transitions": {TWIN: [TWIN]}}, "it has both"),
         ({"allowed_or_disallowed_speaker_transitions": {TWIN: [TWIN]}}, "'allowed' or the 'disallowed'"),
     ],
@@ -849,6 +1002,14 @@ def test_group_that_cannot_work_is_refused_when_it_is_built(options, words):
         GroupChat(**({"agents": [TWIN, talker("other")]} | options))
 
     assert words in str(caught.value)
+
+
+def test_group_keeps_the_very_list_of_messages_that_it_is_given():
+    messages = [{"content": "Before", "name": "twin"}]
+
+    assert GroupChat([TWIN], messages).messages is messages
+    assert GroupChat([TWIN], tuple(messages)).messages == messages
+    assert GroupChat([TWIN], None).messages == []
 
 
 def test_agent_in_a_group_and_in_a_team_of_it_is_refused():

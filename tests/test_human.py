@@ -2,8 +2,10 @@
 
 import builtins
 import io
+import itertools
 import signal
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -327,3 +329,26 @@ def test_scripted_choice_must_be_one_of_those_offered():
         drive(ScriptedHuman(["eve"]).ask(CHOICE))
 
     assert drive(ScriptedHuman(["ann"]).ask(CHOICE)) == Answer("ann")
+
+
+@pytest.mark.parametrize(
+    ("script", "chosen"), [(["2"], "bob"), (["Bob"], "bob"), (["eve", "9", "1"], "ann"), (["3"], "3")]
+)
+def test_scripted_choice_is_made_by_number_or_text_and_asked_again_otherwise(script, chosen):
+    human = ScriptedHuman([*script, "next"])
+
+    assert drive(human.ask(CHOICE)) == Answer(chosen)
+    assert drive(human.ask(TEXT)) == Answer("next")
+
+
+def test_endless_script_without_a_choice_is_an_error():
+    with pytest.raises(ConfigurationError, match="it is not among ann, bob, 3"):
+        drive(ScriptedHuman(itertools.repeat("eve")).ask(CHOICE))
+
+
+def test_nothing_is_what_counts_otherwise_when_the_question_says_so(keyboard):
+    asked = keyboard("")
+    question = replace(CHOICE, empty="auto", otherwise="bob")
+
+    assert drive(StdinHuman().ask(question)) == drive(ScriptedHuman([""]).ask(question)) == Answer("bob")
+    assert asked[0].endswith("Which one? (Enter alone: bob) ")

@@ -320,6 +320,14 @@ def test_choice_must_be_one_of_those_offered(lab, listener):
     assert question.answer == Answer("bob")
 
 
+def test_choice_has_its_buttons_only_when_nothing_may_be_said_at_the_keyboard(lab, listener):
+    question = listener.open_question(Prompt("Who?", "choice", "user", choices=("ann", "exit"), empty="auto"))
+
+    assert (
+        question.card.empty == "send"
+    )  # else the page would offer the automatic reply, and the end of the chat once more
+
+
 def test_attached_variable_goes_with_the_reply(lab, listener):
     question = listener.open_question(Prompt("What?", agent="user"))
 
@@ -519,7 +527,7 @@ def test_slot_is_empty_when_nothing_came_of_it_at_all(lab, listener):
     question.give(Answer("exit"))
     listener.close_question(question)
 
-    tell(listener, ChatEnded(0, "person"))
+    tell(listener, ChatEnded(0, "no reply requested"))
 
     assert [data for _, data in lab.outputs] == [{}]
 

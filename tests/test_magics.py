@@ -6,6 +6,7 @@ import pytest
 
 from jupyter_agents import AssistantAgent, GroupChat, GroupChatManager, UserProxyAgent
 from jupyter_agents.errors import ModelUnavailableError
+from jupyter_agents.events import Noted
 from jupyter_agents.magics import rewrite
 from jupyter_agents.session import current_session
 from jupyter_agents.testing import RecordingExecutor, ScriptedHuman, ScriptedModel
@@ -163,6 +164,118 @@ def test_chat_goes_on_when_continued_and_starts_anew_when_not(run, model):
 
     texts = [[message["content"] for message in request.messages[1:]] for request in asked.requests]
     assert texts == [["first"], ["first", "one\nTERMINATE", "second"], ["third"]]
+
+
+@pytest.fixture
+def group(shell):
+    """A group in the notebook, of a user and one who says these things; the manager, as the variable `panel`."""
+
+    def make(*said, members=None, **options):
+        me = UserProxyAgent("me", human_input_mode="NEVER", code_execution_config=False)
+        speaker = AssistantAgent("speaker", llm_config=ScriptedModel(said))
+        options = {"speaker_selection_method": "round_robin", "max_round": 2} | options
+        panel = GroupChatManager(GroupChat(members or [me, speaker], **options), "panel")
+        shell.user_ns |= {"me": me, "panel": panel}
+        return panel
+
+    return make
+
+
+def test_group_begins_anew_unless_it_is_continued(run, group):
+    panel = group("one", "two", "three")
+
+    for options, heard in (("", ["Hello"]), ("", ["Hello"]), (" --continue", ["Hello", "two", "Hello"])):
+        assert run(f"%%agentchat --to panel --from me{options}\nHello").success
+        assert [one["content"] for one in panel.groupchat.messages[:-1]] == heard
+
+
+def test_group_is_replayed_when_its_cell_runs_again(shell, run, group, folder):
+    group("one")
+    assert run("%%agentchat --to panel --from me --record\nHello").success
+
+    assert run("%%agentchat --to panel --from me --replay\nHello").success
+    assert [one["content"] for one in shell.user_ns["_chat"].messages] == ["Hello", "one"]
+
+
+def test_usual_limit_of_turns_is_not_for_groups_and_the_option_is_refused(shell, run, group):
+    group("one")
+
+    assert run("%%agentchat --to panel --from me\nHello").success
+    assert not [event for event in shell.user_ns["_chat"].events if isinstance(event, Noted)]
+    error = error_of(run("%%agentchat --to panel --from me --max-turns 3\nHello"))
+    assert "Cannot use --max-turns with the group of 'panel'" in str(error)
+    assert "GroupChat(…, max_round=…)" in str(error)
+
+
+# -- Models that are not configured ------------------------------------------------------------------------------
+
+
+def unconfigured(name="lost"):
+    return AssistantAgent(name)
+
+
+def echo(name="echo"):
+    agent = unconfigured(name)
+    agent.register_reply([UserProxyAgent], lambda recipient, messages, sender, config: (True, "echo"), 0)
+    return agent
+
+
+class Own(AssistantAgent):
+    def generate_reply(self, messages=None, sender=None, **kwargs):
+        return "my own"
+
+
+def test_group_talks_in_turns_when_its_manager_has_no_model(shell, run, group):
+    group("one")
+
+    assert run("%%agentchat --to panel --from me\nHello").success
+    assert shell.user_ns["_chat"].summary == "one"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (echo, "echo"),
+        (lambda: Own("own"), "my own"),
+        (lambda: AssistantAgent("person", human_input_mode="ALWAYS", human=ScriptedHuman(["hm"])), "hm"),
+    ],
+)
+def test_agent_answers_without_a_model_when_something_else_does(shell, run, make, said):
+    shell.user_ns["other"] = make()
+
+    assert run("%%agentchat --to other --max-turns 1\nHello").success
+    assert shell.user_ns["_chat"].summary == said
+
+
+def test_group_answers_when_one_of_it_can(shell, run, group):
+    group(members=[echo(), unconfigured()], speaker_selection_method="random", seed=1, max_round=1)
+
+    assert run("%%agentchat --to panel --from me\nHello").success
+
+
+def team():
+    return GroupChatManager(GroupChat([unconfigured("deep")], speaker_selection_method="round_robin"), "team")
+
+
+@pytest.mark.parametrize("members", [[unconfigured()], [unconfigured("a"), unconfigured("b")], [team()]])
+@pytest.mark.parametrize("method", ["round_robin", "random"])
+def test_group_is_refused_when_nobody_of_it_could_answer(shell, run, group, members, method):
+    group(members=members, speaker_selection_method=method)
+
+    error = error_of(run("%%agentchat --to panel --from me\nHello"))
+
+    assert "Set OPENAI_API_KEY" in str(error)
+    assert "_chat" not in shell.user_ns
+
+
+def test_group_is_refused_when_no_model_can_choose_who_speaks(shell, run, group):
+    group("one", speaker_selection_method="auto")
+
+    error = error_of(run("%%agentchat --to panel --from me\nHello"))
+
+    assert "Set OPENAI_API_KEY" in str(error)
+    assert "the members of 'panel' can speak in turns" in str(error)
+    assert "_chat" not in shell.user_ns
 
 
 def test_chat_ends_after_the_turns_that_the_option_allows(shell, run, model):

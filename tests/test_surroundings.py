@@ -83,20 +83,20 @@ def test_model_is_looked_for_again_when_a_setting_changes(monkeypatch):
 
 
 def test_chat_is_refused_before_it_begins_when_a_model_has_no_key():
-    from jupyter_agents import AssistantAgent
+    from jupyter_agents import AssistantAgent, UserProxyAgent
 
-    agent = AssistantAgent("a", model="gpt-4.1")
+    agent, user = AssistantAgent("a", model="gpt-4.1"), UserProxyAgent("u")
 
     with pytest.raises(ModelNotConfiguredError):
-        check_models([agent], Session())
+        check_models(agent, user, "Hello", Session())
 
 
 def test_chat_needs_no_model_when_it_is_replayed(recording):
-    from jupyter_agents import AssistantAgent
+    from jupyter_agents import AssistantAgent, UserProxyAgent
 
     session = Session(find_recording=lambda: open_recording("all", str(recording)))
 
-    check_models([AssistantAgent("a", model="gpt-4.1")], session)
+    check_models(AssistantAgent("a", model="gpt-4.1"), UserProxyAgent("u"), "Hello", session)
 
 
 def test_agent_asks_the_model_of_the_session_when_it_names_none():

@@ -38,6 +38,19 @@ def test_disallowed_graph_says_who_may_not():
     assert names(graph.successors(B)) == ["A", "B", "C"]
 
 
+def test_graph_may_name_agents_as_json_and_models_do():
+    by_name = Transitions.from_graph(GROUP, {"A": ["c", B], B: ["A"]}, "allowed")
+
+    assert by_name == Transitions.from_graph(GROUP, {A: [C, B], B: [A]}, "allowed")
+
+
+def test_name_that_is_nearly_one_of_the_group_is_asked_about():
+    members = [talker("Coder"), talker("Critic")]
+
+    with pytest.raises(ConfigurationError, match=r"name 'Codr'.*Did you mean 'Coder'\?"):
+        Transitions.from_graph(members, {"Coder": ["Critic", "Codr"]}, "allowed")
+
+
 def test_agent_whom_nobody_gives_the_word_is_named():
     assert Transitions.from_graph(GROUP, {A: [B], B: [B]}, "allowed").unreachable == ["A", "C"]
 
@@ -60,7 +73,9 @@ def test_anybody_may_speak_after_a_stranger():
         ({A: "B"}, "allowed", "from 'A' are 'B'"),
         ({A: [talker("D")]}, "allowed", "name 'D', who is not in it"),
         ({talker("D"): [A]}, "disallowed", "name 'D', who is not in it"),
-        ({"A": [B]}, "allowed", "name 'A', who is not in it"),
+        ({"Alf": [B]}, "allowed", "name 'Alf', who is not in it. It has A, B, C."),
+        ({A: ["Bob"]}, "allowed", "name 'Bob', who is not in it"),
+        ({A: [B], "a": [C]}, "allowed", "the transitions from 'A' are given twice"),
         ({A: [], B: []}, "allowed", "nobody may speak after anybody"),
         ({A: GROUP, B: GROUP, C: GROUP}, "disallowed", "nobody may speak after anybody"),
     ],

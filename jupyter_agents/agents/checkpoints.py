@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from jupyter_agents.agents.begun import Begun, begun_in
 from jupyter_agents.agents.group_chat import GroupChat, everyone_in
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.memory import memory_of
@@ -70,8 +71,7 @@ class Fold:
             case Relayed():
                 self._relay(event)
             case GroupSet():
-                self.groups[event.manager] = [Heard(message, speaker) for speaker, message in event.messages]
-                self.unheard.pop(event.manager, None)
+                self._set_group(event)
             case ChatEnded():
                 self.talks.update(self._before.pop(event.chat, {}))
 
@@ -85,6 +85,12 @@ class Fold:
         if key in self.talks and self._is_put_back(event):
             self._before.setdefault(event.chat, {})[key] = self.talks[key]
         self.talks[key] = list(event.messages)
+
+    def _set_group(self, event: GroupSet) -> None:
+        self.groups[event.manager] = [Heard(message, speaker) for speaker, message in event.messages]
+        self.unheard.pop(event.manager, None)
+        if not event.messages and event.chat not in self._has_messages:  # its chat begins anew, and so do the counts
+            self.auto_replies.update({pair: 0 for pair in self.auto_replies if event.manager in pair})
 
     def _is_put_back(self, event: HistorySet) -> bool:
         """Whether the chat begins anew within another of the same two, who then remember that one again."""
@@ -176,6 +182,7 @@ class Place:
     _talks: dict[tuple[Any, Any], Said] = field(repr=False)
     _auto_replies: dict[tuple[Any, Any], int] = field(repr=False)
     groups: list[GroupPlace] = field(repr=False)
+    begun: dict[Any, Begun] = field(default_factory=dict, repr=False)
 
     def restore(self) -> None:
         """Have everybody remember what they did. What is so already, stays as it is."""
@@ -233,6 +240,7 @@ class Checkpoint:
                 if keys >= {a, b}
             },
             groups=[self._group(one, fold, who) for one in agents if group_of(one) is not None],
+            begun={who(one): begun for one in agents if (begun := self._begun.get(self.log.key_of(one)))},
         )
 
     def participants(self) -> list[Any]:
@@ -271,20 +279,34 @@ class Checkpoint:
 
         What was taken back is still in the log, and nobody remembers it.
         """
+        chats = self._chats
+        for entry in reversed(self.log.entries[: self.until]):
+            event = entry.event
+            if isinstance(event, MessageSent) and event.chat in chats and is_meant(event) and self._is_known(event):
+                return entry.seq, event
+        return None
+
+    @cached_property
+    def _chats(self) -> set[int]:
+        """The chat, and those with which it went on or goes on from."""
         started = self.started
         pair = {started.initiator, started.recipient}
-        chats = {
+        return {
             one.event.chat
             for one in self.log
             if isinstance(one.event, ChatStarted)
             and {one.event.initiator, one.event.recipient} == pair
             and one.event.parent == started.parent
         }
-        for entry in reversed(self.log.entries[: self.until]):
-            event = entry.event
-            if isinstance(event, MessageSent) and event.chat in chats and is_meant(event) and self._is_known(event):
-                return entry.seq, event
-        return None
+
+    @cached_property
+    def _begun(self) -> dict[str, Begun]:
+        """What agents had begun to do for the last message, by their names. For one that was taken back, that is past."""
+        last = self.find(lambda one: True)
+        if last is None:
+            return {}
+        later = [entry.event for entry in self.log.entries[last[0] + 1 : self.until] if entry.event.chat in self._chats]
+        return {} if any(isinstance(one, MessageSent) for one in later) else begun_in(later)
 
     def _is_known(self, event: MessageSent) -> bool:
         return (False, event.message) in self._fold.talks.get((event.recipient, event.sender), ())

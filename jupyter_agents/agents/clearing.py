@@ -107,7 +107,7 @@ async def obeyed(manager: Any, group: GroupChat, speaker: Any, said: Reply) -> R
             return _reworded(said, orders.rest) if orders.wishes else said
         text = str(await call_hook(speaker, "get_human_input", _question(orders, group)))
         if text.strip() == "exit":
-            return Reply(True, None, ending=Ending(EndedBy.HUMAN))
+            return Reply(True, None, ending=Ending(EndedBy.HUMAN, who=(await ThisRun()).log.key_of(speaker)))
         said = await before_sending(speaker, _reworded(said, text), manager)
     return said
 

@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jupyter_agents.agents.faces import call, faces
+from jupyter_agents.agents.group_members import (
+    checked_agents,
+    find_member,
+    hint_for,
+    named_members,
+    names_of,
+    with_teams,
+)
 from jupyter_agents.agents.mentions import chosen_name, mentioned
 from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.agents.speaker_by_hand import choose_by_hand
 from jupyter_agents.agents.transitions import Transitions, TransitionsType
-from jupyter_agents.effects import Ask, Complete, Emit
+from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import SpeakerChosen
-from jupyter_agents.human.base import Prompt
 from jupyter_agents.messages import Message, wire_name
 from jupyter_agents.models.base import Model, ModelRequest
 from jupyter_agents.run import ThisRun
@@ -32,7 +40,6 @@ _PROMPT = "Who of {agentlist} speaks next, after the conversation above? Answer 
 _NOBODY = "Your answer {answer!r} names nobody of the group. Answer with exactly one of these names, as it is written here: {agentlist}."
 _SEVERAL = "Your answer names several of the group ({named}). Only one can speak next. Answer with exactly one of these names: {agentlist}."
 _QUOTED = 200
-_EXIT = "exit"
 
 
 @dataclass(eq=False)
@@ -40,11 +47,13 @@ class GroupChat:
     """Agents that talk with each other, one at a time, and the rule by which the next speaker is found.
 
     `speaker_selection_method`: `auto` asks the manager's model; `round_robin` and `random` (with `seed`, the same in
-    every run) ask nobody; `manual` asks the person who sits at the notebook; a function `(last_speaker, groupchat)`,
-    plain or async, gives an agent, the name of a method, or `None` to end the chat.
+    every run) ask nobody; `manual` asks a person, who is the `human` of the manager, or else that of the admin, or else who
+    sits at the notebook; a function `(last_speaker, groupchat)`, plain or async, gives an agent or its name, the name of a
+    method, or `None` to end the chat.
 
-    `allow_repeat_speaker` (all, none, or a list of agents) or a graph of transitions say who may speak after whom. A message
-    that calls a function goes to an agent that has it (`func_call_filter`). `max_round` counts messages, the opening one
+    `allow_repeat_speaker` (all, none, or a list of agents) or a graph of transitions say who may speak after whom; both take
+    names of agents, too. `initiate_chat` begins anew, without the `messages` of before: to go on from messages, use
+    `resume` of the manager, and `clear_history=False`. A message that calls a function goes to an agent that has it (`func_call_filter`). `max_round` counts messages, the opening one
     included. An interrupt gives the word to the agent named `admin_name`, if there is one; another one meanwhile ends the
     chat.
 
@@ -82,9 +91,9 @@ class GroupChat:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        self.agents = list(self.agents)
+        self.agents = checked_agents(self.agents)
+        self.messages = _checked_messages(self.messages)
         self.last_speaker: Any = None
-        _check_members(self.agents)
         _check_numbers(self)
         _check_method(self.speaker_selection_method)
         graph, repeats = self.allowed_or_disallowed_speaker_transitions, self.allow_repeat_speaker
@@ -96,8 +105,20 @@ class GroupChat:
         if graph is not None:
             self.transitions = Transitions.from_graph(self.agents, graph, self.speaker_transitions_type)
         else:
-            self.transitions = Transitions.everyone(self.agents, True if repeats is None else repeats)
+            self.transitions = Transitions.everyone(self.agents, self._checked_repeats(repeats))
         self._random = random.Random(self.seed)  # noqa: S311 - whose turn it is, is no secret
+
+    def _checked_repeats(self, repeats: Any) -> bool | list[Any]:
+        """Who may speak twice in a row: all, nobody, or these agents."""
+        if repeats is None or isinstance(repeats, bool):
+            return repeats is not False
+        if isinstance(repeats, str | Mapping) or not isinstance(repeats, Iterable):
+            raise ConfigurationError(
+                f"Cannot build the group: allow_repeat_speaker is {getattr(repeats, 'name', repeats)!r}. Give True, False, or "
+                "a list of agents."
+            )
+        self.allow_repeat_speaker = named_members(self.agents, repeats, "the agents in allow_repeat_speaker")
+        return self.allow_repeat_speaker
 
     def __repr__(self) -> str:
         method = self.speaker_selection_method
@@ -185,10 +206,10 @@ class GroupChat:
         method: Any = self.speaker_selection_method
         if callable(method):
             found = await call(method, last, self)
-            if not isinstance(found, str):
+            if not _is_method(found) or (found in self.agent_names and found not in _METHODS):
                 return Choice(self._member(found), "function")
-            _check_method(found)
             method = found
+        method = method.lower()
         callers = self._who_can_answer_calls()
         if len(callers) == 1:
             return Choice(callers[0], "call")
@@ -201,20 +222,23 @@ class GroupChat:
         if method == "random":
             return Choice(self._random.choice(eligible), "random")
         if method == "manual":
-            return await self._choose_by_hand(last, eligible, selector)
-        model = self._selecting_model(selector)
+            admin = next((one for one in self.agents if one.name == self.admin_name), None)
+            return Choice(*await choose_by_hand(eligible, self.next_agent(last, eligible), last, selector, admin))
+        model = self.selecting_model(selector)
         if method == "auto" and model.model is not None:
             return await self._choose_by_model(model, last, eligible, selector)
         return Choice(self.next_agent(last, eligible), "order")
 
     def _member(self, found: Any) -> Any:
-        if found is not None and not any(found is one for one in self.agents):
+        """Whom a function means that selects the speaker: an agent of the group, by its name too, or nobody."""
+        member = find_member(self.agents, found)
+        if found is not None and member is None:
             raise ConfigurationError(
                 f"Cannot give the word to {getattr(found, 'name', found)!r}: it is not in the group. The function that "
-                f"selects the speaker must give one of {', '.join(self.agent_names)}, the name of a method "
-                f"({', '.join(_METHODS)}), or None to end the chat."
+                f"selects the speaker must give one of {names_of(self.agents)} (the agent, or its name), the name of a "
+                f"method ({', '.join(_METHODS)}), or None to end the chat.{hint_for(found, (*self.agent_names, *_METHODS))}"
             )
-        return found
+        return member
 
     def _who_can_answer_calls(self) -> list[Any]:
         """The agents that have a function which the last message calls; nobody where it calls none."""
@@ -223,33 +247,10 @@ class GroupChat:
         names = {one.name for one in Message.from_dict(self.messages[-1]).calls}
         return [one for one in self.agents if names & set(getattr(one, "function_map", ()))]
 
-    # -- By hand -------------------------------------------------------------------------------------------------
-
-    async def _choose_by_hand(self, last: Any, eligible: list[Any], selector: Any) -> Choice:
-        run = await ThisRun()
-        names = tuple(one.name for one in eligible)
-        following = self.next_agent(last, eligible)
-        prompt = Prompt(
-            f"Who speaks next? {_EXIT!r} ends the chat.",
-            kind="choice",
-            agent=selector.name,
-            sender=last.name if last is not None else None,
-            choices=(*names, _EXIT),
-            timeout=run.session.settings.prompt_timeout,
-            otherwise=following.name,
-        )
-        answer = await Ask(run.log.key_of(selector), prompt, selector.human)
-        if answer.action == "stop" or answer.text.strip() == _EXIT:
-            return Choice(None, "person")
-        text = answer.text.strip()
-        if text.isdecimal() and 0 < int(text) <= len(eligible):
-            return Choice(eligible[int(text) - 1], "person")
-        name = chosen_name(text, names)
-        return Choice(eligible[names.index(name)] if name else following, "person")
-
     # -- By a model ----------------------------------------------------------------------------------------------
 
-    def _selecting_model(self, selector: Any) -> ModelConfig:
+    def selecting_model(self, selector: Any) -> ModelConfig:
+        """The model that chooses the speakers, where one does: that of the manager (`selector`), or another that is given."""
         given = self.select_speaker_auto_llm_config
         config: ModelConfig = selector.model_config if given is None else ModelConfig.from_classic(given)
         return config
@@ -300,11 +301,7 @@ _FOR_CALLS = frozenset({"functions", "function_call", "tools", "tool_choice", "p
 
 def everyone_in(group: GroupChat) -> list[Any]:
     """The agents of a group, and those of the teams in it."""
-    found: list[Any] = []
-    for agent in group.agents:
-        inner = getattr(agent, "groupchat", None)
-        found += [agent, *(everyone_in(inner) if isinstance(inner, GroupChat) else ())]
-    return found
+    return with_teams(group.agents)
 
 
 def _both(some: Iterable[Any], others: Iterable[Any]) -> list[Any]:
@@ -327,30 +324,18 @@ def _as_heard(message: Mapping[str, Any]) -> dict[str, Any]:
 # -- What a group must be ----------------------------------------------------------------------------------------
 
 
-def _check_members(agents: list[Any]) -> None:
-    if not agents:
-        raise ConfigurationError("Cannot build the group: it has no agents. Give at least one, better two.")
-    for agent in agents:
-        if not hasattr(agent, "reply_to"):
-            raise ConfigurationError(f"Cannot build the group: {agent!r} is no agent. Give agents, not their names.")
-    seen: dict[str, Any] = {}
-    for agent in _with_teams(agents):
-        other = seen.setdefault(agent.name, agent)
-        if other is agent and sum(one is agent for one in _with_teams(agents)) > 1:
-            raise ConfigurationError(
-                f"Cannot build the group: {agent.name!r} is in it twice, or also in a team of it. Take it out in one place."
-            )
-        if other is not agent:
-            raise ConfigurationError(
-                f"Cannot build the group: two of its agents are named {agent.name!r}. Give each a name of its own."
-            )
-
-
-def _with_teams(agents: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
-    for agent in agents:
-        inner = getattr(agent, "groupchat", None)
-        found += [agent, *(everyone_in(inner) if isinstance(inner, GroupChat) else ())]
+def _checked_messages(given: Any) -> list[dict[str, Any]]:
+    """The messages that a group has from the beginning: the very list, where it is one."""
+    if given is None:
+        return []
+    is_list = isinstance(given, Iterable) and not isinstance(given, str | Mapping)
+    found = given if isinstance(given, list) else list(given) if is_list else [given]
+    wrong = next((one for one in found if not isinstance(one, Mapping)), given if not is_list else None)
+    if wrong is not None:
+        raise ConfigurationError(
+            f"Cannot build the group: its messages have {wrong!r}. Give a list of dictionaries with 'content' and 'name', "
+            "or none."
+        )
     return found
 
 
@@ -363,10 +348,14 @@ def _check_numbers(group: GroupChat) -> None:
             )
 
 
+def _is_method(value: Any) -> bool:
+    return isinstance(value, str) and value.lower() in _METHODS
+
+
 def _check_method(method: Any) -> None:
-    if callable(method) or (isinstance(method, str) and method.lower() in _METHODS):
+    if callable(method) or _is_method(method):
         return
     raise ConfigurationError(
         f"Cannot select speakers by {method!r}: it must be one of {', '.join(_METHODS)}, or a function of "
-        "(last_speaker, groupchat)."
+        f"(last_speaker, groupchat).{hint_for(method, _METHODS)}"
     )

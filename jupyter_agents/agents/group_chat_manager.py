@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from jupyter_agents.agents.begun import begun_since_last_message
 from jupyter_agents.agents.clearing import obeyed
 from jupyter_agents.agents.faces import call, call_hook, faces
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.history import Talk
-from jupyter_agents.agents.memory import memory_of
+from jupyter_agents.agents.memory import Opening, in_chat, memory_of
 from jupyter_agents.agents.reply_chain import passing_over
+from jupyter_agents.agents.reply_functions import Judged, who_says_so
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.conversation import begin_progress, hold_chat, open_run, send
 from jupyter_agents.effects import Emit, Hold
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.events import Relayed
+from jupyter_agents.events import HumanAnswered, Noted, Relayed, SpeakerChosen
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
 from jupyter_agents.replies import Reply
@@ -124,15 +126,13 @@ class GroupChatManager(ResponsiveAgent):
         clear_history=False)`. Whatever of `remove_termination_string` stands in the last message is taken out.
         Raises `ConfigurationError` for messages of somebody who is not in the group, and then changes nothing.
         """
-        said = self.messages_from_string(messages) if isinstance(messages, str) else [dict(one) for one in messages]
-        if not said:
-            raise ConfigurationError("Cannot resume the chat: there are no messages. Give those of a group chat.")
+        said = self._given_messages(messages)
         speakers = [self._speaker_of(one) for one in said]
         said[-1] = _without(said[-1], remove_termination_string)
+        earlier = [_named(one, speaker) for one, speaker in zip(said[:-1], speakers, strict=False)]
         self._groupchat.reset()
         for message, speaker in zip(said[:-1], speakers, strict=False):
             self._groupchat.append(message, speaker)
-        earlier = [_named(one, speaker) for one, speaker in zip(said[:-1], speakers, strict=False)]
         for member in self._groupchat.agents:
             is_own = [speaker is member for speaker in speakers[:-1]]
             memory_of(member).load(self, Talk(zip(is_own, earlier, strict=True)))
@@ -160,6 +160,21 @@ class GroupChatManager(ResponsiveAgent):
             )
         return found
 
+    def _given_messages(self, given: Any) -> list[dict[str, Any]]:
+        """The messages from which a chat is to be resumed, as dictionaries of our own."""
+        if isinstance(given, str):
+            given = self.messages_from_string(given)
+        is_list = isinstance(given, Iterable) and not isinstance(given, Mapping)
+        said = list(given) if is_list else []
+        if not is_list or not all(isinstance(one, Mapping) for one in said):
+            raise ConfigurationError(
+                f"Cannot resume the chat from {given!r}: that is no list of messages. Give those of a group chat, or what "
+                "messages_to_string() gave."
+            )
+        if not said:
+            raise ConfigurationError("Cannot resume the chat: there are no messages. Give those of a group chat.")
+        return [dict(one) for one in said]
+
     def _speaker_of(self, message: Mapping[str, Any]) -> Any:
         everyone = [*self._groupchat.agents, self]
         name = message.get("name")
@@ -181,12 +196,14 @@ class GroupTalk:
     async def hold(self, message: Message, speaker: Any) -> Ending:
         """Pass on a message, give the word to the next, and so on; why it ended."""
         run = await ThisRun()
+        await self._note_turns(run)
         await self._introduce(run)
         return await self._rounds(run, message, speaker)
 
     async def go_on(self, message: Message, speaker: Any, *, is_heard: bool = True, following: Any = None) -> Ending:
         """The same, where this was said before: the others have heard it, or not. `following` speaks first, if given."""
         run = await ThisRun()
+        await self._note_turns(run)
         if is_heard:
             speaker, message, ending = await self._turn(run, speaker, following)
             if ending is not None:
@@ -221,7 +238,8 @@ class GroupTalk:
         """The same in a chat of its own, nested in the one of another group; the last word is the team's reply."""
         parent = await ThisRun()
         run = await open_run(None, silent=False, budget=None)
-        result = await hold_chat(sender, self._manager, self.hold(message, sender), run, parent.chat)
+        with in_chat(sender, self._manager, run, Opening(), parent) as run:
+            result = await hold_chat(sender, self._manager, self.hold(message, sender), run, parent.chat)
         if len(result) == 0:
             return Reply(True, None, ending=Ending(EndedBy.NO_REPLY, f"the team {self._manager.name} said nothing"))
         return Reply(True, Message.from_dict(result.summary))
@@ -243,8 +261,9 @@ class GroupTalk:
         await Emit(Relayed(run.chat, run.log.key_of(self._manager), keys, message))
 
     async def _ending_after(self, message: Message) -> Ending | None:
-        is_last = await call(self._manager.is_termination_msg, message.to_dict() | {"content": message.text})
-        return Ending(EndedBy.TERMINATION) if is_last else None
+        judged = Judged(message.to_dict() | {"content": message.text}, message)
+        is_last = await call(self._manager.is_termination_msg, judged)
+        return Ending(EndedBy.TERMINATION, who_says_so(self._manager, message)) if is_last else None
 
     async def _next(self, run: Run, speaker: Any, following: Any = None) -> tuple[Any, Reply]:
         """The next speaker, and what it says; after an interrupt that is the admin, if there is one."""
@@ -257,13 +276,21 @@ class GroupTalk:
         except KeyboardInterrupt:
             if run.control.is_stopping:
                 raise
+        self._note_begun(run)
         return admin, await self._ask(run, admin, () if admin.human_input_mode == "ALWAYS" else _DOING)
+
+    def _note_begun(self, run: Run) -> None:
+        """What members have begun when the interrupt came, they are not to do again when it is their turn later."""
+        for key, begun in begun_since_last_message(run.log, run.chat).items():
+            member = run.log.agent_of(key)
+            begun.position = len(memory_of(member).talk_with(self._manager).messages) - 1
+            run.state.begun[key] = begun
 
     async def _next_of(self, run: Run, speaker: Any, following: Any) -> tuple[Any, Reply]:
         """The next speaker (`following`, if given), and what it says. Where nobody may speak, that is nothing."""
         following = following or await call_hook(self._group, "select_speaker", speaker, self._manager)
         if following is None:
-            return speaker, Reply(True, None, ending=Ending(EndedBy.NO_SPEAKER))
+            return speaker, Reply(True, None, ending=_nobody_speaks(run))
         return following, await self._ask(run, following)
 
     async def _ask(self, run: Run, speaker: Any, exclude: Sequence[Any] = ()) -> Reply:
@@ -274,10 +301,26 @@ class GroupTalk:
             return await obeyed(self._manager, self._group, speaker, reply)
         return reply
 
+    async def _note_turns(self, run: Run) -> None:
+        """Say that turns are no limit here: a group speaks for as long as its manager would answer once."""
+        turns = run.state.progress.limits.max_turns if run.state.progress is not None else None
+        if turns is not None:
+            at_most = f"GroupChat(max_round={self._group.max_round})"
+            await Emit(Noted(run.chat, f"max_turns={turns} does not count in a group; {at_most} does."))
+
     async def _introduce(self, run: Run) -> None:
         if self._group.send_introductions:
             text = self._group.introductions_msg()
             await self._relay(run, Message(text, name=self._manager.name), list(self._group.agents))
+
+
+def _nobody_speaks(run: Run) -> Ending:
+    """Why nobody was chosen: a person may have ended the chat instead."""
+    events = [entry.event for entry in reversed(run.log.of_chat(run.chat))]
+    chosen = next((one for one in events if isinstance(one, SpeakerChosen)), None)
+    if chosen is None or chosen.speaker is not None or chosen.how != "person":
+        return Ending(EndedBy.NO_SPEAKER)
+    return Ending(EndedBy.HUMAN, who=next((one.agent for one in events if isinstance(one, HumanAnswered)), ""))
 
 
 _DOING = (

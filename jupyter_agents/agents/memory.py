@@ -162,6 +162,11 @@ class Memory:
         """The token of the chat that is under way with another agent, or `None`."""
         return self._known(other).chat
 
+    @property
+    def chats(self) -> list[object]:
+        """The tokens of all chats that are under way."""
+        return [one.chat for one in self._relations.values() if one.chat is not None]
+
     def enter(self, other: Any, chat: object) -> Relation:
         """Be in a chat with another agent, which is known by its token; what there was between them before."""
         relation = self._of(other)
@@ -262,14 +267,30 @@ async def wait_for_pair(one: Any, other: Any, run: Run) -> None:
     A chat of theirs elsewhere is not waited for. Raises `ConfigurationError` for one that could not go on meanwhile.
     """
     around = run.pairs.get(frozenset((id(one), id(other))))
-    while True:
+
+    def chats() -> list[object]:
         chat = memory_of(one).chat_with(other)
-        if not isinstance(chat, UnderWay) or chat is around or chat.log is not run.log:
-            return
+        return [] if chat is around else [chat]
+
+    await _wait_while(chats, run, f"{one.name!r} and {other.name!r} are")
+
+
+async def wait_for_others(agent: Any, run: Run) -> None:
+    """Wait in the same way while an agent is in a chat with anybody, but for those that this one is nested in."""
+    around = list(run.pairs.values())
+
+    def chats() -> list[object]:
+        return [one for one in memory_of(agent).chats if one not in around]
+
+    await _wait_while(chats, run, f"{agent.name!r} is")
+
+
+async def _wait_while(chats: Callable[[], list[object]], run: Run, who: str) -> None:
+    while any(isinstance(one, UnderWay) and one.log is run.log for one in chats()):
         if await _holds_up_loop():
             raise ConfigurationError(
-                f"Cannot begin a chat: {one.name!r} and {other.name!r} are in another one of this conversation, which "
-                "cannot end while a synchronous call holds up the event loop. Use `await agent.a_initiate_chat(…)`."
+                f"Cannot begin a chat: {who} in another one of this conversation, which cannot end while a synchronous "
+                "call holds up the event loop. Use `await agent.a_initiate_chat(…)`."
             )
         await Pause(_MOMENT)
 

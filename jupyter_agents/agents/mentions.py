@@ -46,6 +46,19 @@ def chosen_name(text: str, names: Iterable[str]) -> str | None:
     return next(iter(names_in_it)) if len(names_in_it) == 1 else None
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two names differ in nothing but case, and in how spaces are written.
+
+    >>> same_name("Dr Smith", "dr_smith"), same_name("Ann", "Anna")
+    (True, False)
+    """
+    return _words(one) == _words(other)
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[\s_-]+", name.casefold()) if word] or [name]
+
+
 def _is_exactly(name: str, text: str) -> bool:
     return name.strip(_MARKUP) == text
 

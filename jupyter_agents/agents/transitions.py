@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jupyter_agents.agents.group_members import named_members
 from jupyter_agents.errors import ConfigurationError
 
 TransitionsType = Literal["allowed", "disallowed"]
@@ -33,7 +34,7 @@ class Transitions:
     def from_graph(
         cls, agents: Sequence[Any], graph: Mapping[Any, Iterable[Any]], kind: TransitionsType | None
     ) -> Transitions:
-        """From a mapping of agents to those who may (`allowed`) or may not (`disallowed`) speak after them.
+        """From a mapping of agents (or their names) to those who may (`allowed`) or may not (`disallowed`) speak after them.
 
         An agent that is no key of an allowed graph has the last word; after one that is no key of a disallowed graph
         anybody may speak. Raises `ConfigurationError` for a graph that cannot be meant.
@@ -82,20 +83,18 @@ def _edges(agents: Sequence[Any], graph: Any) -> dict[int, list[Any]]:
         raise ConfigurationError(
             f"Cannot build the group: its transitions are {graph!r}. Give a dictionary of agents to lists of agents."
         )
-    members = {id(one) for one in agents}
     found: dict[int, list[Any]] = {}
     for one, others in graph.items():
         if isinstance(others, (str, Mapping)) or not isinstance(others, Iterable):
             raise ConfigurationError(
                 f"Cannot build the group: the transitions from {_name(one)} are {others!r}. Give a list of agents."
             )
-        found[id(one)] = list(others)
-        stranger = next((each for each in (one, *found[id(one)]) if id(each) not in members), None)
-        if stranger is not None:
+        member, *following = named_members(agents, [one, *others], "its transitions")
+        if id(member) in found:
             raise ConfigurationError(
-                f"Cannot build the group: its transitions name {_name(stranger)}, who is not in it. "
-                f"It has {', '.join(each.name for each in agents)}."
+                f"Cannot build the group: the transitions from {member.name!r} are given twice. Give one list of agents."
             )
+        found[id(member)] = following
     return found
 
 

@@ -19,7 +19,8 @@ class Prompt:
     the agent for whom the person answers. `sender` is the agent who spoke last, or who wrote the block.
 
     `empty` says what an empty answer to a `text` prompt means: it is sent as it is, it asks for the automatic reply, or
-    it ends the chat; except with `send`, the word `exit` ends the chat. `otherwise` is the answer that counts when
+    it ends the chat; except with `send`, the word `exit` ends the chat. To a `choice` an empty answer is none, except with
+    `auto`, where it means `otherwise`. `otherwise` is the answer that counts when
     nobody has given one within `timeout` seconds; for an approval it is the reason of a rejection.
     """
 
@@ -32,6 +33,22 @@ class Prompt:
     empty: Literal["send", "auto", "end"] = "send"
     timeout: float | None = None
     otherwise: str = ""
+
+    def choice_of(self, words: str) -> str | None:
+        """The choice that words make: its text, whatever the case, or its number; `None` for words that make none.
+
+        >>> prompt = Prompt("Who?", kind="choice", choices=("Ann", "Bob"))
+        >>> prompt.choice_of("2"), prompt.choice_of("ann"), prompt.choice_of("Eve")
+        ('Bob', 'Ann', None)
+        """
+        if words in self.choices:
+            return words
+        meant = words.strip()
+        if not meant:
+            return self.otherwise if self.empty == "auto" else None
+        numbered = {str(number): one for number, one in enumerate(self.choices, 1)}
+        alike = [one for one in self.choices if one.strip().casefold() == meant.casefold()]
+        return alike[0] if len(alike) == 1 else numbered.get(meant)
 
     def to_json(self) -> dict[str, Any]:
         """What is asked, as plain data, without the fields that hold nothing; not how long is waited for the answer."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 from jupyter_agents.errors import ConfigurationError, ScriptEndedError
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.human.stdin import read_approval
 
+_TRIES = 3  # answers without a choice in a row, before that is an error: a script may have no end
 ScriptedAnswer = str | Answer | Callable[[Prompt], str | Answer]
 
 
 class ScriptedHuman:
     """Answers prompts from a script, in order. `prompts` holds those it was asked.
 
-    With a mapping of agents' names to scripts, each seat has its own. An answer is text, an `Answer`, or a function of the prompt that returns one of them. To an approval, text means
-    what it means at the keyboard: `run`, `stop`, `edit` with the code on the next lines; everything else rejects the
-    code and is the reason.
+    With a mapping of agents' names to scripts, each seat has its own. An answer is text, an `Answer`, or a function of the
+    prompt that returns one of them. Text means what it means at the keyboard. To an approval: `run`, `stop`, `edit` with the
+    code on the next lines; everything else rejects the code and is the reason. To a choice: one of the choices or its
+    number; after anything else it is asked again, and the next answer of the script counts.
 
     >>> from jupyter_agents.drive import drive
     >>> human = ScriptedHuman(["yes, go on", lambda prompt: f"I am {prompt.agent}"])
@@ -28,11 +32,17 @@ class ScriptedHuman:
     """
 
     def __init__(self, answers: Iterable[ScriptedAnswer] | Mapping[str, Iterable[ScriptedAnswer]]) -> None:
-        if isinstance(answers, str | Answer):
-            raise ConfigurationError(
-                f"Cannot script a person with {answers!r}: it must be a list of answers. Write [{answers!r}]."
-            )
+        if isinstance(answers, str | Answer) or not isinstance(answers, Iterable):
+            meant = f"Write [{answers!r}]." if isinstance(answers, str | Answer) else "Write ['yes', 'exit'], or []."
+            raise ConfigurationError(f"Cannot script a person with {answers!r}: it must be a list of answers. {meant}")
+        for one in answers if isinstance(answers, list | tuple) else ():
+            if not isinstance(one, str | Answer) and not callable(one):
+                raise ConfigurationError(
+                    f"Cannot script a person with {one!r}: an answer is a text or an Answer, or a function that gives one. "
+                    "Convert it with str()."
+                )
         self.prompts: list[Prompt] = []
+        self._given = 0
         self._seats = (
             {name: ScriptedHuman(own) for name, own in answers.items()} if isinstance(answers, Mapping) else None
         )
@@ -46,14 +56,33 @@ class ScriptedHuman:
         self.prompts.append(prompt)
         if self._seats is not None:
             return await self._seat_of(prompt).ask(prompt)
+        answer = self._next(prompt)
+        return self._chosen(answer, prompt) if prompt.kind == "choice" else _as_answer(answer, prompt)
+
+    def _next(self, prompt: Prompt) -> str | Answer:
         try:
             answer = next(self._answers)
         except StopIteration:
             raise ScriptEndedError(
-                f"Cannot answer {prompt.text!r}: the script has {len(self.prompts) - 1} answers, and all are used. "
+                f"Cannot answer {prompt.text!r}: the script has {self._given} answers, and all are used. "
                 "Add one, or let the chat end earlier."
             ) from None
-        return _as_answer(answer if isinstance(answer, str | Answer) else answer(prompt), prompt)
+        self._given += 1
+        return answer if isinstance(answer, str | Answer) else answer(prompt)
+
+    def _chosen(self, answer: str | Answer, prompt: Prompt, tries: int = _TRIES) -> Answer:
+        """The choice that an answer makes, or the next one of the script."""
+        given = _as_answer(answer, prompt)
+        found = given.text if isinstance(answer, Answer) else prompt.choice_of(given.text)
+        if found is not None:
+            return replace(given, text=found)
+        with suppress(ScriptEndedError):
+            if tries > 1:
+                return self._chosen(self._next(prompt), prompt, tries - 1)
+        raise ConfigurationError(
+            f"Cannot answer {prompt.text!r} with {given.text!r}: it is not among {', '.join(prompt.choices)}, and no number of "
+            "one. Take one of them."
+        )
 
     def _seat_of(self, prompt: Prompt) -> ScriptedHuman:
         found = (self._seats or {}).get(prompt.agent or "")
@@ -71,10 +100,6 @@ def _as_answer(answer: str | Answer, prompt: Prompt) -> Answer:
     if not isinstance(answer, str):
         raise ConfigurationError(
             f"Cannot answer {prompt.text!r} with {answer!r}: an answer is a text or an Answer. Convert it with str()."
-        )
-    if prompt.kind == "choice" and answer not in prompt.choices:
-        raise ConfigurationError(
-            f"Cannot answer {prompt.text!r} with {answer!r}: it is not among {', '.join(prompt.choices)}. Take one of them."
         )
     if prompt.kind != "approval":
         return Answer(answer)

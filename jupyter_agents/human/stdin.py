@@ -172,13 +172,12 @@ def _with_bars(lines: list[str]) -> Iterator[str]:
 
 async def _choose(prompt: Prompt) -> str:
     """One of the choices, by its number or its text; asked again until it is one."""
-    lines = [prompt.text, *(f"  {number}. {choice}" for number, choice in enumerate(prompt.choices, 1)), "Which one? "]
-    while True:
-        words = (await Line("\n".join(lines))).strip()
-        by_number = dict(enumerate(prompt.choices, 1)).get(int(words) if words.isdecimal() else 0)
-        found = words if words in prompt.choices else by_number
-        if found is not None:
-            return found
+    enter = f" (Enter alone: {prompt.otherwise})" if prompt.empty == "auto" else ""
+    choices = (f"  {number}. {choice}" for number, choice in enumerate(prompt.choices, 1))
+    question = "\n".join([prompt.text, *choices, f"Which one?{enter} "])
+    while (found := prompt.choice_of(await Line(question))) is None:
+        pass
+    return found
 
 
 async def _read_code() -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_agents.agents.assistant import AssistantAgent
+from jupyter_agents.agents.checkpoints import group_of
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import make_proxy
@@ -153,6 +154,11 @@ class CellChat:
             )
         self.options, self.message = options, message
         self.initiator, self.recipient, self.keep = initiator, recipient, keep
+        if options.max_turns is not None and group_of(recipient) is not None:
+            raise ConfigurationError(
+                f"Cannot use --max-turns with the group of {recipient.name!r}: it ends after as many messages as its max_round "
+                "says. Leave the option out, and give GroupChat(…, max_round=…)."
+            )
         around = _run_around()
         self._is_nested = around is not None
         if around is None:
@@ -180,7 +186,7 @@ class CellChat:
 
     def check(self) -> None:
         """Raise what is certain to go wrong, before anything is said."""
-        check_models((self.initiator, self.recipient), self.session)
+        check_models(self.recipient, self.initiator, self.message, self.session)
         if self.options.background:
             self.initiator.check_free(self.recipient)
 
@@ -194,7 +200,7 @@ class CellChat:
                 "initiate_chat",
                 self.recipient,
                 clear_history=not self.options.continue_,
-                max_turns=self.options.max_turns or self.session.settings.max_turns,
+                max_turns=self._max_turns(),
                 message=self.message,
                 **hidden,
             )
@@ -203,6 +209,13 @@ class CellChat:
             raise
         self.keep(self.options.into, result)
         return cast(ChatResult, result)
+
+    def _max_turns(self) -> int | None:
+        """After how many turns the chat ends; a group has a limit of its own."""
+        if group_of(self.recipient) is not None:
+            return None
+        turns: int | None = self.options.max_turns or self.session.settings.max_turns
+        return turns
 
     def _keep_what_was_said(self, error: BaseException) -> None:
         result = getattr(error, "result", None)

@@ -102,7 +102,12 @@ def chat_options() -> Options:
         type=_choice("mode", MODES, upper=True),
         help="when the one who speaks for you asks you: always, terminate (at the end) or never",
     )
-    add("--max-turns", metavar="N", type=_positive, help="end after N round trips (30, if not configured)")
+    add(
+        "--max-turns",
+        metavar="N",
+        type=_positive,
+        help="end after N round trips (30, if not configured); not for groups",
+    )
     add(
         "--approve",
         metavar="HOW",

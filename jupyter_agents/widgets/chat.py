@@ -7,6 +7,7 @@ import contextvars
 from dataclasses import replace
 from typing import Any
 
+from jupyter_agents.agents.checkpoints import group_of
 from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.user_proxy import make_proxy
@@ -116,7 +117,8 @@ class AgentChat:
         return chat
 
     async def _held(self, agent: ResponsiveAgent, text: str) -> ChatResult:
-        turns = self.max_turns or current_session().settings.max_turns
+        usual = current_session().settings.max_turns if group_of(agent) is None else None  # a group has its max_round
+        turns = self.max_turns or usual
         result: ChatResult = await call_hook(
             self.user, "initiate_chat", agent, clear_history=False, max_turns=turns, message=text
         )
