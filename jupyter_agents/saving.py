@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_agents.agents.checkpoints import Checkpoint
+from jupyter_agents.agents.given import check_given
 from jupyter_agents.agents.known_forms import KnownForms, asked_to_json
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.agents.states import check_json, check_state
@@ -25,11 +27,13 @@ from jupyter_agents.conversation import ChatResult
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError, RecordingError
 from jupyter_agents.events import EventLog
 from jupyter_agents.journal.event_json import event_from_json, event_to_json
+from jupyter_agents.messages import scrub
 from jupyter_agents.progress import Limits
 from jupyter_agents.termination import EndedBy
 
 FORMAT = "jupyter_agents.chat"
 VERSION = 1
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 # -- Writing -----------------------------------------------------------------------------------------------------
@@ -41,9 +45,15 @@ def save_chat(result: ChatResult, path: str | Path) -> Path:
     Raises `ConfigurationError` for what cannot be written, with its place, and then leaves the file as it was.
     """
     target = Path(path).expanduser()
-    lines = [json.dumps(one, ensure_ascii=False, allow_nan=False) for one in _lines(result)]
+    lines = [_as_line(one) for one in _lines(result)]
     _write(target, "\n".join(lines) + "\n")
     return target
+
+
+def _as_line(value: Mapping[str, Any]) -> str:
+    """JSON with letters of all languages as they are. Halves of characters, which no file can hold, are escapes."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _HALF.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _lines(result: ChatResult) -> Iterator[dict[str, Any]]:
@@ -104,9 +114,10 @@ def _write(target: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a `ValueError` is of a name that no file can have
+        what = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"Cannot save the chat: {target} cannot be written ({error.strerror or error}). Give another path."
+            f"Cannot save the chat: {scrub(str(target))} cannot be written ({what}). Give another path."
         ) from error
     finally:
         if beside is not None:
@@ -135,9 +146,9 @@ def load_chat(
     """
     source = Path(path).expanduser()
     head, states, events = _read(source)
-    forms = KnownForms(formats)
+    forms = KnownForms([formats] if isinstance(formats, type) else formats)
     try:
-        agents = load_agents(states, given=given or {}, classes=classes)
+        agents = load_agents(states, given=given, classes=classes)
         log = EventLog.restored((event_from_json(one) for one in events), agents)
         found = head["chat"]
         forms.read(log)
@@ -165,8 +176,8 @@ def load_agents(
     `given` and `classes` are those of `load_chat`. Managers of groups come after their members, in whatever order the
     states are.
     """
-    known = {one.__name__: one for one in (*_all_classes(ResponsiveAgent), *classes)}
-    _check_given(states, given or {})
+    known = {one.__name__: one for one in (*_all_classes(ResponsiveAgent), *_checked_classes(classes))}
+    check_given(states, {} if given is None else given)
     for state in states.values():  # before anything is made of one of them
         check_state(state)
     agents: dict[str, Any] = {}
@@ -189,14 +200,6 @@ def load_agents(
     return agents
 
 
-def _check_given(states: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    stranger = next((name for name in given if name not in states), None)
-    if stranger is not None:
-        raise ConfigurationError(
-            f"Cannot load the agents: something is given for {stranger!r}, who is not among them. There are {', '.join(states)}."
-        )
-
-
 def _members(state: Mapping[str, Any]) -> set[str]:
     return set(state.get("group", {}).get("agents", ()))
 
@@ -210,6 +213,15 @@ def _class_of(state: Mapping[str, Any], known: Mapping[str, type[ResponsiveAgent
             f"Define or import it first, or give it: classes=[{name}]."
         )
     return found
+
+
+def _checked_classes(given: Any) -> list[type[ResponsiveAgent]]:
+    """The classes that are given, of which there may be one only."""
+    classes = [given] if isinstance(given, type) or not isinstance(given, Iterable) else list(given)
+    stranger = next((one for one in classes if not isinstance(one, type) or not hasattr(one, "from_state")), None)
+    if stranger is not None:
+        raise ConfigurationError(f"Cannot load the agents: {stranger!r} is no class of agents. Give classes=[MyAgent].")
+    return classes
 
 
 def _all_classes(base: type[ResponsiveAgent]) -> Iterator[type[ResponsiveAgent]]:

@@ -470,6 +470,16 @@ def test_file_is_read_when_an_editor_added_a_mark_and_took_the_last_newline(path
     assert replay(path, talk("hi", "you")) == outcomes(talk("hi", "you"))
 
 
+def test_halves_of_characters_are_recorded_as_what_stands_for_them(path):
+    asked = complete(user("a\ud800"), agent="\udfff")
+
+    record(path, [(asked, ModelReply("b\ud801", model="m"), 0)])
+    found = Recording.open(path, "replay").conversation().replay(asked, chat=0, agent="\udfff")
+
+    assert found.content == "b\ufffd"
+    assert ModelReply("b\ud801").to_message().text == "b\ufffd"  # so that a replayed chat is what the recorded one was
+
+
 def test_half_a_character_is_replaced_when_the_file_holds_one(path):
     record(path, talk("hi"))
     path.write_text(path.read_text().replace("You said", r"\ud800 You said"))

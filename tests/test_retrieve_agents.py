@@ -459,6 +459,15 @@ def test_collection_is_made_when_a_client_is_given():
     assert client.name == "mine"
 
 
+class Sheet:
+    """A store that holds nothing."""
+
+    def add(self, chunks): ...
+
+    def query(self, question, n):
+        return []
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [
@@ -472,7 +481,17 @@ def test_collection_is_made_when_a_client_is_given():
         ({"customized_prompt": "{input_question}"}, "it has no {input_context}"),
         ({"customized_prompt": "{input_context} {other}"}, "KeyError('other')"),
         ({"customized_prompt": "{input_context} {"}, "write {{ and }} for braces"),
-        ({"vector_db": "chroma"}, "no database is opened by its name"),
+        ({"embeding_model": "mini"}, "Did you mean 'embedding_model'?"),
+        ({"custom_text_types": ["txt"]}, "files of a folder are taken by the ends of their names"),
+        ({"docs_path": 5}, "docs_path=5: give a path, or a list of paths"),
+        (["docs/"], "it is no dictionary. Give {'docs_path': ['docs/']}"),
+        ("docs/", "it is no dictionary"),
+        ({"vector_db": Sheet(), "client": object()}, "in two places: vector_db and client are given"),
+        ({"client": "http://127.0.0.1:8000"}, "it has no get_or_create_collection"),
+        (
+            {"vector_db": "chroma"},
+            "(of Chroma: client.get_or_create_collection('docs')), or leave it out to search with",
+        ),
         ({"vector_db": object()}, "it is no vector store"),
         ({"client": object()}, "it has no get_or_create_collection"),
         ({"embedding_function": "mini"}, "embedding_function='mini': it cannot be called"),
@@ -483,6 +502,77 @@ def test_configuration_is_refused_when_it_cannot_be_meant(config, said):
         RetrieveUserProxyAgent(retrieve_config=config)
 
     assert said in str(caught.value)
+
+
+EMPTY = {
+    "nothing": ([], {}, "the folder holds nothing that is read"),
+    "files of other kinds": (["photo.png", ".notes.md"], {}, "name any other file itself"),
+    "files in a folder": (["in/a.md"], {"recursive": False}, r"the folder itself \(recursive is False\) holds nothing"),
+    "a file that is no text": (
+        ["a.md"],
+        {"content": b"\xff\xfe"},
+        "not one of 1 files can be read. .*no text in UTF-8",
+    ),
+    "files without a word": (
+        ["a.md", "b.py"],
+        {"content": b" \n"},
+        r"there is no text in the documents of 'user' .*b\.py",
+    ),
+}
+
+
+@both_faces
+@pytest.mark.parametrize("holds", EMPTY)
+def test_no_model_is_asked_when_there_is_nothing_to_read(face, tmp_path, holds):
+    names, options, said = EMPTY[holds]
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(options.get("content", b"words"))
+    me, agent = proxy(str(folder), recursive=options.get("recursive", True)), reader("Blue.")
+
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        face(me, "initiate_chat", agent, problem=QUESTION)
+
+    assert str(folder) in str(caught.value)
+    assert agent.model.requests == []
+    assert texts(me.chat_messages[agent]) == []
+
+
+def test_no_model_is_asked_when_a_pattern_matches_nothing(tmp_path):
+    me, agent = proxy([LIBRARY, tmp_path / "*.md"]), reader("Blue.")
+
+    with pytest.raises(ConfigurationError, match=r"\*\.md': nothing that can be read matches it"):
+        me.initiate_chat(agent, problem=QUESTION)
+
+    assert agent.model.requests == []
+
+
+def test_documents_are_read_when_the_folder_has_been_filled(tmp_path):
+    me, agent = proxy(tmp_path), reader("Blue.")
+    with pytest.raises(ConfigurationError):
+        me.initiate_chat(agent, problem=QUESTION)
+
+    (tmp_path / "keys.md").write_text("The blue key opens the dome.")
+    me.initiate_chat(agent, problem=QUESTION)
+
+    assert [one.text for one in me.sources] == ["The blue key opens the dome."]
+
+
+def test_store_is_searched_when_documents_are_added_that_have_no_words(tmp_path):
+    (tmp_path / "a.md").write_text(" ")
+    agent = reader("Blue.")
+
+    proxy(tmp_path, vector_db=Sheet()).initiate_chat(agent, problem=QUESTION)
+
+    assert len(agent.model.requests) == 1
+
+
+def test_name_of_a_collection_is_said_to_have_no_effect_when_there_is_no_client():
+    assert proxy(collection_name="autogen-docs", client=None).problems == (
+        "retrieve_config['collection_name'] has no effect: it is that of a client, and there is none.",
+    )
 
 
 @pytest.mark.parametrize("problem", ["", "  ", None, 7])

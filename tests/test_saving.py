@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from contextlib import suppress
 from typing import Annotated
@@ -24,6 +25,8 @@ from jupyter_agents import (
 from jupyter_agents.budget import Budget
 from jupyter_agents.conditions import MaxMessages, TextMention
 from jupyter_agents.errors import ConfigurationError, NotKeptWarning, RecordingError
+from jupyter_agents.messages import Message
+from jupyter_agents.models.base import ModelReply
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
@@ -326,9 +329,33 @@ def test_no_agent_is_made_when_the_state_of_another_was_mangled():
     assert made == []
 
 
-def test_what_the_class_does_not_take_is_refused():
-    with pytest.raises(ConfigurationError, match="unexpected keyword argument 'humann'"):
-        UserProxyAgent.from_state(user().to_state(), humann=1)
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("humann", r"'humann' is given for it.*or arguments of UserProxyAgent. Did you mean 'human'\?"),
+        ("max_consecutive_auto_replies", "Did you mean 'max_consecutive_auto_reply'"),
+        (
+            "colour",
+            r"Give llm_config, functions, is_termination_msg, human, executor, or arguments of UserProxyAgent\.$",
+        ),
+    ],
+)
+def test_what_the_class_does_not_take_is_refused(key, what):
+    with pytest.raises(ConfigurationError, match=what):
+        UserProxyAgent.from_state(user().to_state(), **{key: 1})
+
+
+def test_class_that_takes_what_is_left_may_be_given_more():
+    class Open(UserProxyAgent):
+        def __init__(self, name, **options):
+            self.colour = options.pop("colour", "grey")
+            super().__init__(name, **options)
+
+    found = Open.from_state(Open("open", human_input_mode="NEVER").to_state(), colour="red", description="d")
+
+    assert (found.colour, found.description) == ("red", "d")
+    with pytest.raises(ConfigurationError, match="Did you mean 'description'"):
+        Open.from_state(found.to_state(), descripton="d")
 
 
 # -- What cannot be kept -----------------------------------------------------------------------------------------
@@ -658,6 +685,66 @@ def test_file_stays_as_it_was_when_a_chat_cannot_be_written(path):
     assert texts(me.chat_messages[other]) == ["look", "1"]
 
 
+class Halves:
+    """A model that says halves of characters."""
+
+    async def complete(self, request):
+        return ModelReply("a\ud800b TERMINATE \udfff")
+
+
+@both_faces
+def test_chat_with_halves_of_characters_is_saved_and_loaded_as_it_was(face, path):
+    me = user("u\ud800", description="\udfff")
+    other = AssistantAgent("assistant", "Say \ud801.", Halves(), description="naïve")
+    first = {"content": "x\ud800", "context": {"k\udc00": ["\ud9ff"]}}
+    result = face(me, "initiate_chat", other, message=first, max_turns=1)
+
+    result.save(path)
+    loaded = load_chat(path, given={"assistant": {"llm_config": Halves()}})
+
+    assert "\\udc00" in path.read_text("utf-8")
+    assert "naïve" in path.read_text("utf-8")
+    assert loaded.messages == result.messages
+    assert [one.event for one in loaded.log] == [one.event for one in result.log]
+
+
+def test_words_of_a_function_stay_halved_when_a_chat_is_saved(path):
+    me, other = user(), talker("other", Message("a\ud800"))
+    result = me.initiate_chat(other, message="go", max_turns=1)
+
+    result.save(path)
+
+    with pytest.warns(NotKeptWarning, match="reply function"):
+        loaded = load_chat(path)
+    assert texts(loaded.messages) == texts(result.messages) == ["go", "a\ud800"]
+
+
+def test_file_stays_as_it_was_when_the_disk_is_full(path, monkeypatch):
+    _, _, first = chat("1")
+    first.save(path)
+    before = path.read_text()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigurationError, match=r"cannot be written \(No space left on device\). Give another path"):
+        chat("2")[2].save(path)
+
+    assert path.read_text() == before
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("name", ["chat\0.jsonl", "chat\ud800.jsonl"])
+def test_name_that_no_file_can_have_is_an_error(tmp_path, name):
+    _, _, result = chat("1")
+
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        result.save(tmp_path / name)
+
+    assert os.listdir(tmp_path) == []
+
+
 def test_agent_that_cannot_be_written_says_where():
     agent = user(default_auto_reply={"content": "x", "context": {"it": Thing()}})
 
@@ -727,11 +814,54 @@ def test_file_that_is_not_there_or_no_text_is_refused(tmp_path):
         load_chat(tmp_path / "binary")
 
 
-def test_what_is_given_for_a_stranger_is_refused(path):
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (
+            {"assitant": {}},
+            "for 'assitant', who is not among them. There are user, assistant. Did you mean 'assistant'?",
+        ),
+        (
+            {"assistant": ScriptedModel(["x"])},
+            "given for it, without saying as what. Give {'assistant': {'llm_config': …}}",
+        ),
+        ({"assistant": None}, "None is given for it, without saying as what"),
+        ({"assistant": {"llm_cfg": 1}}, "Did you mean 'llm_config'?"),
+        (
+            {"user": {"functions": [print]}},
+            "is given as functions, which is not by name. Give functions={'name': function}",
+        ),
+        ({"user": {"executor": 1}}, "an executor is given for it, and it ran no code"),
+        (ScriptedModel(["x"]), "is given, which is not by name. Give {'user': {'llm_config': …}}"),
+        ([], "[] is given, which is not by name"),
+    ],
+)
+def test_what_is_given_is_refused_when_it_is_for_nobody_or_nothing(path, given, what):
     chat("1")[2].save(path)
 
-    with pytest.raises(ConfigurationError, match="for 'assitant', who is not among them"):
-        load_chat(path, given={"assitant": {}})
+    with pytest.raises(ConfigurationError, match=re.escape(what)):
+        load_chat(path, given=given)
+
+
+@pytest.mark.parametrize("classes", [AssistantAgent, [AssistantAgent], ()])
+def test_one_class_may_be_given_as_it_is(path, classes):
+    chat("1")[2].save(path)
+
+    assert load_chat(path, given=script("x"), classes=classes).ended_by is EndedBy.MAX_TURNS
+
+
+@pytest.mark.parametrize("classes", ["AssistantAgent", [print], 5, [object]])
+def test_classes_are_refused_when_they_are_none_of_agents(path, classes):
+    chat("1")[2].save(path)
+
+    with pytest.raises(ConfigurationError, match=r"is no class of agents. Give classes=\[MyAgent\]"):
+        load_chat(path, given=script("x"), classes=classes)
+
+
+@pytest.mark.parametrize("states", [[], "assistant", None])
+def test_states_are_refused_when_they_are_not_by_name(states):
+    with pytest.raises(ConfigurationError, match="holds no states by name"):
+        load_agents(states)
 
 
 def test_class_that_is_not_here_is_named(path):

@@ -6,7 +6,7 @@ import pytest
 
 from jupyter_agents import AssistantAgent, GroupChat, GroupChatManager
 from jupyter_agents.agents.teachable import Teachability, TeachableAgent
-from jupyter_agents.errors import ConfigurationError, ModelUnavailableError
+from jupyter_agents.errors import ConfigurationError, ModelUnavailableError, NotKeptWarning
 from jupyter_agents.events import ModelAsked, Noted
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
@@ -324,7 +324,14 @@ def test_chat_goes_on_without_memory_and_says_so_once_when_the_file_is_damaged(f
     [
         ({"max_num_retrievals": -1}, "max_num_retrievals=-1"),
         ({"likeness": 2}, "likeness=2"),
+        ({"likeness": "0.5"}, "likeness='0.5'"),
         ({"db": "a", "path_to_db_dir": "b"}, "in two places"),
+        ({"verbosity": user()}, r"give a whole number. An agent is given it by add_to_agent\(agent\)"),
+        ({"learns": "no"}, "learns='no': give True or False"),
+        ({"reset_db": "False"}, "reset_db='False'"),
+        ({"teachers": [5]}, r"5 as one of teachers: it is no name. Give teachers=\['user'\]"),
+        ({"teachers": 5}, "5 as one of teachers"),
+        ({"embedding_function": "all-MiniLM-L6-v2"}, "it cannot be called. Give a function from texts to vectors"),
     ],
 )
 def test_wrong_option_is_refused(options, words):
@@ -346,6 +353,84 @@ def test_agent_is_saved_with_the_place_of_its_memos(db):
     assert [memo.text for memo in again.teachability.memos()] == ["June 3rd."]
 
 
+def test_settings_are_given_as_they_are_or_in_the_classic_config(db):
+    settings = {"learns": False, "teachers": ["user"], "max_num_retrievals": 2, "likeness": 0.5}
+
+    found = TeachableAgent("a", llm_config=False, db=db, **settings).teachability
+    classic = TeachableAgent("a", llm_config=False, teach_config={"db": db, **settings}).teachability
+    both = TeachableAgent("a", llm_config=False, db=db, teach_config=settings).teachability
+
+    assert found.settings() == classic.settings() == both.settings() == {"db": str(db), **settings}
+
+
+def test_agent_asks_no_model_aside_when_it_does_not_learn(db):
+    pupil = taught({"name": "I am Ann."}, db=db, learns=False)
+
+    result = user().initiate_chat(pupil, message="I am Ann.", max_turns=1)
+
+    assert asides_of(result) == []
+    assert pupil.teachability.memos() == []
+
+
+@pytest.mark.parametrize("teachers", ["ann", ["ann"], {"ann"}, user("ann"), [user("ann")]])
+def test_only_its_teachers_teach_an_agent(db, teachers):
+    pupil = taught({}, db=db, teachers=teachers)
+
+    user("ben").initiate_chat(pupil, message="remember: One.", max_turns=1)
+    user("ann").initiate_chat(pupil, message="remember: Two.", max_turns=1)
+
+    assert [memo.text for memo in pupil.teachability.memos()] == ["Two."]
+
+
+def test_file_is_emptied_when_an_agent_is_told_so(db):
+    Teachability(db=db).remember("One.")
+
+    assert TeachableAgent("a", llm_config=False, db=db, reset_db=True).teachability.memos() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"learns": True, "teach_config": {"learns": False}}, "'learns' twice: it is in teach_config, too"),
+        ({"teach_config": ["learns"]}, "it is no dictionary"),
+        ({"db": "a", "path_to_db_dir": "b"}, "in two places"),
+        ({"db": "a", "teach_config": {"path_to_db_dir": "b"}}, "in two places"),
+    ],
+)
+def test_agent_refuses_settings_that_cannot_be_meant(options, words):
+    with pytest.raises(ConfigurationError, match=words):
+        TeachableAgent("a", llm_config=False, **options)
+
+
+def test_settings_come_back_when_an_agent_is_loaded(db):
+    pupil = TeachableAgent("a", llm_config=False, db=db, learns=False, teachers=["ann"], likeness=0.4)
+    state = json.loads(json.dumps(pupil.to_state()))
+
+    again, changed = TeachableAgent.from_state(state), TeachableAgent.from_state(state, learns=True)
+    moved = TeachableAgent.from_state(state, teach_config={"path_to_db_dir": db.parent / "new", "teachers": None})
+
+    settings = pupil.teachability.settings()
+    assert again.teachability.settings() == settings
+    assert changed.teachability.settings() == settings | {"learns": True}
+    assert moved.teachability.settings() == settings | {"db": str(db.parent / "new" / "memos.sqlite"), "teachers": None}
+
+
+def test_state_of_before_has_the_place_of_the_memos_only(db):
+    state = TeachableAgent("a", llm_config=False).to_state()
+    del state["teach_config"]
+
+    assert TeachableAgent.from_state(state | {"memos": str(db)}).teachability.store.path == db
+
+
+def test_loading_warns_of_functions_and_models_that_are_not_given_again(db):
+    given = {"embedding_function": lambda texts: [[1.0]] * len(texts), "analyzer_llm_config": ScriptedModel([])}
+    state = TeachableAgent("a", llm_config=False, db=db, **given).to_state()
+
+    with pytest.warns(NotKeptWarning, match="embedding_function of its Teachability; llm_config of its Teachability"):
+        TeachableAgent.from_state(state)
+    TeachableAgent.from_state(state, **given)  # a warning would be an error
+
+
 def test_agent_without_a_model_learns_what_it_is_told_to_remember(db):
     agent = AssistantAgent("a", llm_config=False)
     Teachability(db=db).add_to_agent(agent)
@@ -353,3 +438,9 @@ def test_agent_without_a_model_learns_what_it_is_told_to_remember(db):
     user().initiate_chat(agent, message="remember: One.", max_turns=1)
 
     assert [memo.text for memo in Teachability(db=db).memos()] == ["One."]
+
+
+@pytest.mark.parametrize("agent", [AssistantAgent, "pupil", None])
+def test_what_is_no_agent_cannot_be_made_teachable(db, agent):
+    with pytest.raises(ConfigurationError, match=r"Cannot add a Teachability to .*: it is no agent"):
+        Teachability(db=db).add_to_agent(agent)

@@ -35,8 +35,15 @@ class Capability:
     Both methods are coroutines, driven with the chat. A subclass defines what it needs.
     """
 
+    @property
+    def not_kept(self) -> tuple[str, ...]:
+        """The names of its settings that the state of an agent cannot hold, where the agent's class gives it anew."""
+        return ()
+
     def add_to_agent(self, agent: Any) -> None:
         """Give it to an agent; it may be given to several. Raises `ConfigurationError` for one that has it."""
+        if not isinstance(getattr(agent, "capabilities", None), list):
+            raise ConfigurationError(f"Cannot add a {type(self).__name__} to {agent!r}: it is no agent. Give an agent.")
         if any(one is self for one in agent.capabilities):
             raise ConfigurationError(
                 f"Cannot add this {type(self).__name__} to {agent.name!r}: it has it. Add it once, or make another one."
@@ -98,13 +105,14 @@ async def _all_processed(hooks: list[Callable[..., Any]], talk: Talk) -> Talk:
     if list(found) == known:
         return talk
     changed: list[tuple[bool, Message]] = []
-    for one in found:
+    for nth, one in enumerate(found):
         at = places.get(id(one))
         if at is not None and one == known[at]:
             changed.append(pairs[at])
         else:
             spoken = one.get("role") == "assistant" if at is None else pairs[at][0]
-            changed.append((spoken, Message.from_dict(one)))
+            before = pairs[nth][1] if len(found) == len(pairs) else None
+            changed.append((spoken, _still_of_model(Message.from_dict(one), before)))
     return Talk(changed)
 
 
@@ -165,7 +173,16 @@ async def before_sending(agent: ReplyChain, said: Reply, recipient: Any) -> Repl
             Message.from_dict(message)  # whether it is one
         except InvalidMessageError as error:
             raise _misused(SENDING, hook, message, "the message: a text, or a dictionary with 'content'") from error
-    return said if message == said.to_classic() else replace(said, message=Message.from_dict(message))
+    if message == said.to_classic():
+        return said
+    return replace(said, message=_still_of_model(Message.from_dict(message), said.message))
+
+
+def _still_of_model(changed: Message, before: Message | None) -> Message:
+    """A message with other words, whose author is the same."""
+    if before is None or changed.is_of_model:
+        return changed
+    return replace(changed, finish_reason=before.finish_reason)
 
 
 def _misused(name: str, hook: Any, found: Any, due: str) -> ConfigurationError:

@@ -27,6 +27,7 @@ def not_kept(agent: ResponsiveAgent) -> list[str]:
         *(f"reply function: {name}" for name in reply_functions(agent)),
         *(f"hook {name}: {_name(hook)}" for name, hooks in agent.hook_lists.items() for hook in hooks),
         *(f"capability: {type(one).__name__}" for one in agent.capabilities),
+        *(f"{name} of its {type(one).__name__}" for one in agent.capabilities for name in one.not_kept),
         *given_again(agent),
         *(f"{_CONFIG}{key}" for key in secrets(agent)),
         *_form(agent),

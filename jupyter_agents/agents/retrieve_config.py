@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,9 @@ _WITHOUT_EFFECT = {
     "overwrite": "what a collection has stays",
     "distance_threshold": "the best passages are taken",
 }
+_NOT_HERE = {
+    "custom_text_types": "files of a folder are taken by the ends of their names. Give patterns or the files themselves as docs_path",
+}
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,17 @@ class RetrieveConfig:
     @classmethod
     def from_classic(cls, config: Mapping[str, Any] | None) -> RetrieveConfig:
         """The configuration; `None` and `{}` mean the defaults. Raises `ConfigurationError` for what cannot be meant."""
+        if config and not isinstance(config, Mapping):
+            raise ConfigurationError(
+                f"Cannot use retrieve_config={config!r}: it is no dictionary. Give {{'docs_path': ['docs/']}}."
+            )
         given = dict(config or {})
         _check_keys(given)
         notes = [
             f"retrieve_config[{key!r}] has no effect: {why}." for key, why in _WITHOUT_EFFECT.items() if key in given
         ]
+        if "collection_name" in given and given.get("client") is None:
+            notes.append("retrieve_config['collection_name'] has no effect: it is that of a client, and there is none.")
         return cls(
             task=_choice(given, "task", _TASKS),
             docs_path=_paths(given.get("docs_path")),
@@ -119,9 +128,12 @@ def _located(piece: str, document: Document) -> Chunk:
 
 
 def _check_keys(given: Mapping[str, Any]) -> None:
+    refused = next((key for key in given if key in _NOT_HERE), None)
+    if refused is not None:
+        raise ConfigurationError(f"Cannot use retrieve_config key {refused!r}: {_NOT_HERE[refused]}.")
     unknown = next((key for key in given if key not in _KEYS and key not in _WITHOUT_EFFECT), None)
     if unknown is not None:
-        guess = nearest(str(unknown), _KEYS)
+        guess = nearest(str(unknown), (*_KEYS, *_WITHOUT_EFFECT))
         hint = f"Did you mean {guess!r}?" if guess else f"Known keys are {', '.join(_KEYS)}."
         raise ConfigurationError(f"Cannot use retrieve_config key {unknown!r}: there is no such key. {hint}")
     for key in ("embedding_function", "custom_token_count_function", "custom_text_split_function"):
@@ -206,7 +218,11 @@ def _prompt(template: Any) -> str | None:
 def _paths(given: Any) -> tuple[Any, ...]:
     if given is None:
         return ()
-    return (given,) if isinstance(given, (str, os.PathLike, Document)) else tuple(given)
+    if isinstance(given, (str, os.PathLike, Document)):
+        return (given,)
+    if not isinstance(given, Iterable):
+        raise ConfigurationError(f"Cannot use docs_path={given!r}: give a path, or a list of paths.")
+    return tuple(given)
 
 
 def _store(given: Mapping[str, Any]) -> Any:
@@ -214,9 +230,11 @@ def _store(given: Mapping[str, Any]) -> Any:
     store, client = given.get("vector_db"), given.get("client")
     if isinstance(store, str):
         raise ConfigurationError(
-            f"Cannot use vector_db={store!r}: no database is opened by its name. Give the collection or the store itself, or leave it "
-            "out to search with BM25."
+            f"Cannot use vector_db={store!r}: no database is opened by its name. Give the collection or the store itself "
+            "(of Chroma: client.get_or_create_collection('docs')), or leave it out to search with BM25."
         )
+    if store is not None and client is not None:
+        raise ConfigurationError("Cannot search in two places: vector_db and client are given. Give one.")
     if store is None and client is not None:
         store = _collection(client, str(given.get("collection_name") or "jupyter-agents-docs"))
     if store is not None:

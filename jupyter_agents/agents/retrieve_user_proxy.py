@@ -117,7 +117,8 @@ class RetrieveUserProxyAgent(UserProxyAgent):
         retrieve_config: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name, is_termination_msg or self._is_answer, human_input_mode=human_input_mode, **kwargs)
+        is_last = self._is_answer if is_termination_msg is None else is_termination_msg
+        super().__init__(name, is_last, human_input_mode=human_input_mode, **kwargs)
         self.retrieve_config = RetrieveConfig.from_classic(retrieve_config)
         self._given_config = dict(retrieve_config or {})
         self._index: Index | None = None
@@ -191,8 +192,14 @@ class RetrieveUserProxyAgent(UserProxyAgent):
                 "retrieve_config={'docs_path': ['docs/']}."
             )
         loaded = await ReadDocuments(config.docs_path, config.recursive)
+        chunks = [chunk for document in loaded.documents for chunk in config.cut(document)]
+        if not chunks and config.store is None:
+            raise ConfigurationError(
+                f"Cannot look anything up: there is no text in the documents of {self.name!r} "
+                f"({', '.join(repr(one.source) for one in loaded.documents)}). Give it others."
+            )
         index = config.make_index()
-        await index.add([chunk for document in loaded.documents for chunk in config.cut(document)])
+        await index.add(chunks)
         self._problems, self._is_reported = loaded.problems, False
         return index
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_agents.agents import losses
+from jupyter_agents.agents.given import OF_GROUP, check_keys
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.memory import Memory, memory_of
 from jupyter_agents.agents.state_shape import check_shape
@@ -156,6 +157,7 @@ def agent_from_state(
 ) -> A:
     """What `from_state` gives: an agent of a class from a state. `again` is what was given again."""
     check_state(state)
+    check_keys(cls, state, again)
     given = dict(again)
     try:
         agent = _made(cls, state, agents, again)
@@ -303,7 +305,7 @@ def _group(state: Mapping[str, Any], agents: Mapping[str, Any], again: dict[str,
     options = {
         name: found[name] for name in (*_GROUP_PLAIN, "speaker_selection_method", "select_speaker_auto_llm_config")
     }
-    options |= {name: again.pop(name) for name in found["given_again"]}
+    options |= {name: again.pop(name) for name in OF_GROUP if name in again}
     graph = {by_name[one]: [by_name[other] for other in others] for one, others in found["transitions"].items()}
     group = GroupChat(
         members,

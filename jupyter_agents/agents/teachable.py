@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -14,6 +14,7 @@ from jupyter_agents.agents.asides import ask_aside, find_json
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.hooks import Capability
+from jupyter_agents.agents.identity import Identity
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.effects import Emit
@@ -57,7 +58,7 @@ class Teachability(Capability):
 
     A message with a line `remember: …` is remembered as it is. In any other message of others, the agent's model (or that
     of `llm_config`) looks for facts and advice, aside; with `learns=False` it does not. Results of code and tools, and what came
-    from outside, teach nothing. `teachers` (names) says whose words do, where that is not everybody.
+    from outside, teach nothing. `teachers` (names or agents) says whose words do, where that is not everybody.
 
     Memos that fit what the agent hears (by their words, or by `embedding_function`, from texts to vectors) are put below it for
     the model, at most `max_num_retrievals` with at least `likeness` (0 to 1); the transcript shows them. The file is
@@ -84,21 +85,26 @@ class Teachability(Capability):
         db: str | Path | None = None,
         learns: bool = True,
         likeness: float = 0.3,
-        teachers: Sequence[str] | None = None,
+        teachers: str | Iterable[str | Identity] | None = None,
         embedding_function: Callable[[list[str]], Any] | None = None,
     ) -> None:
+        _check_plain(verbosity=verbosity, reset_db=reset_db, learns=learns)
         if isinstance(max_num_retrievals, bool) or not isinstance(max_num_retrievals, int) or max_num_retrievals < 0:
             raise ConfigurationError(
                 f"Cannot use max_num_retrievals={max_num_retrievals!r}: give a whole number of at least 0."
             )
-        if not 0 <= likeness <= 1:
+        if isinstance(likeness, bool) or not isinstance(likeness, (int, float)) or not 0 <= likeness <= 1:
             raise ConfigurationError(f"Cannot use likeness={likeness!r}: give a number from 0 to 1.")
         if db is not None and path_to_db_dir is not None:
             raise ConfigurationError("Cannot keep memos in two places: db and path_to_db_dir are given. Give one.")
         self.store = MemoStore(db or (FILE if path_to_db_dir is None else Path(path_to_db_dir) / FILE.name))
         self.max_num_retrievals, self.likeness, self.learns = max_num_retrievals, likeness, learns
-        self.teachers = None if teachers is None else frozenset(teachers)
+        self.teachers = None if teachers is None else frozenset(_names(teachers))
         self._config = None if not llm_config else ModelConfig.from_classic(llm_config)
+        if embedding_function is not None and not callable(embedding_function):
+            raise ConfigurationError(
+                f"Cannot use embedding_function={embedding_function!r}: it cannot be called. Give a function from texts to vectors."
+            )
         self._embed = embedding_function
         self._changes = 0
         self._recalled: WeakKeyDictionary[EventLog, dict[Any, tuple[int, list[Memo]]]] = WeakKeyDictionary()
@@ -109,6 +115,17 @@ class Teachability(Capability):
 
     def __repr__(self) -> str:
         return f"Teachability({str(self.store.path)!r})"
+
+    @property
+    def not_kept(self) -> tuple[str, ...]:
+        """See `Capability`."""
+        has = {"embedding_function": self._embed, "llm_config": self._config}
+        return tuple(name for name, found in has.items() if found is not None)
+
+    def settings(self) -> dict[str, Any]:
+        """Its arguments that are plain data."""
+        found = {"db": str(self.store.path), "max_num_retrievals": self.max_num_retrievals, "likeness": self.likeness}
+        return {**found, "learns": self.learns, "teachers": None if self.teachers is None else sorted(self.teachers)}
 
     # -- Looked after by a person ----------------------------------------------------------------------------------
 
@@ -271,7 +288,7 @@ class Teachability(Capability):
 class TeachableAgent(ResponsiveAgent):
     """An agent with a model that can be taught: a `ResponsiveAgent` with `Teachability`, which is its `teachability`.
 
-    `teach_config` has the arguments of `Teachability` (`max_num_retrievals`, `learns`, …), `db` is its file.
+    `db`, `learns`, `teachers` and what else `Teachability` takes may be given as they are, or in a classic `teach_config`.
     """
 
     def __init__(
@@ -284,6 +301,13 @@ class TeachableAgent(ResponsiveAgent):
         teach_config: Mapping[str, Any] | None = None,
         *,
         db: str | Path | None = None,
+        path_to_db_dir: str | Path | None = None,
+        reset_db: bool | None = None,
+        max_num_retrievals: int | None = None,
+        learns: bool | None = None,
+        likeness: float | None = None,
+        teachers: str | Iterable[str | Identity] | None = None,
+        embedding_function: Callable[[list[str]], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -293,20 +317,25 @@ class TeachableAgent(ResponsiveAgent):
             llm_config=llm_config,
             **({"code_execution_config": False} | kwargs),
         )
-        options = _options(teach_config, db)
-        self.teachability = Teachability(llm_config=analyzer_llm_config, **options)
+        given: dict[str, Any] = {"db": db, "path_to_db_dir": path_to_db_dir, "reset_db": reset_db}
+        given |= {"max_num_retrievals": max_num_retrievals, "learns": learns, "likeness": likeness}
+        given |= {"teachers": teachers, "embedding_function": embedding_function}
+        self.teachability = Teachability(llm_config=analyzer_llm_config, **_options(teach_config, given))
         self.teachability.add_to_agent(self)
 
     def to_state(self, name_of: Callable[[Any], str] | None = None) -> dict[str, Any]:
         """See `ResponsiveAgent`; with the path of the file, in which the memos stay."""
-        return super().to_state(name_of) | {"memos": str(self.teachability.store.path)}
+        return super().to_state(name_of) | {"teach_config": self.teachability.settings()}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], *, agents: Mapping[str, Any] | None = None, **given: Any) -> Self:
-        """See `ResponsiveAgent`."""
-        if "teach_config" not in given:
-            given.setdefault("db", state.get("memos"))
-        return super().from_state(state, agents=agents, **given)
+        """See `ResponsiveAgent`. What is given of the `teach_config` goes before what the state has of it."""
+        kept = state.get("teach_config", {"db": state.get("memos")})  # an older state has the path only
+        again = dict(given.pop("teach_config", None) or {})
+        if "path_to_db_dir" in {**given, **again}:
+            kept = {**kept, "db": None}
+        config = {name: value for name, value in {**kept, **again}.items() if given.get(name) is None}
+        return super().from_state(state, agents=agents, **given, teach_config=config)
 
 
 _SYSTEM_MESSAGE = (
@@ -317,7 +346,10 @@ _CLASSIC_KEYS = ("prepopulate",)
 """Keys of a classic `teach_config` that have no meaning here."""
 
 
-def _options(config: Mapping[str, Any] | None, db: str | Path | None) -> dict[str, Any]:
+def _options(config: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `Teachability`: those of a classic `teach_config`, and those that are given beside it."""
+    if not isinstance(config, Mapping | None):
+        raise ConfigurationError(f"Cannot use teach_config={config!r}: it is no dictionary. Give {{'learns': False}}.")
     known = [*_parameters(), *_CLASSIC_KEYS]
     found = {name: value for name, value in (config or {}).items() if name not in _CLASSIC_KEYS}
     unknown = next((name for name in found if name not in known), None)
@@ -327,13 +359,37 @@ def _options(config: Mapping[str, Any] | None, db: str | Path | None) -> dict[st
             f"Cannot use {unknown!r} in teach_config: it may have {', '.join(known)}."
             + (f" Use {meant!r}." if meant else "")
         )
-    return found | ({} if db is None else {"db": db})
+    beside = {name: value for name, value in given.items() if value is not None}
+    twice = next((name for name in beside if found.get(name) is not None), None)
+    if twice is not None:
+        raise ConfigurationError(f"Cannot use {twice!r} twice: it is in teach_config, too. Give it once.")
+    return found | beside
 
 
 def _parameters() -> list[str]:
     import inspect
 
     return [name for name in inspect.signature(Teachability).parameters if name != "llm_config"]
+
+
+def _check_plain(**given: Any) -> None:
+    """Refuse what is neither true nor false, nor a number: it would be taken for true."""
+    for name, value in given.items():
+        if not isinstance(value, bool | int):
+            raise ConfigurationError(
+                f"Cannot use {name}={value!r}: give {'a whole number' if name == 'verbosity' else 'True or False'}."
+                + (" An agent is given it by add_to_agent(agent)." if isinstance(value, Identity) else "")
+            )
+
+
+def _names(teachers: Any) -> list[str]:
+    """The names of those who teach, of whom there may be one only."""
+    alone = isinstance(teachers, str | Identity) or not isinstance(teachers, Iterable)
+    names = [one.name if isinstance(one, Identity) else one for one in ([teachers] if alone else teachers)]
+    stranger = next((one for one in names if not isinstance(one, str)), None)
+    if stranger is not None:
+        raise ConfigurationError(f"Cannot use {stranger!r} as one of teachers: it is no name. Give teachers=['user'].")
+    return names
 
 
 def _is_speech(message: Mapping[str, Any]) -> bool:

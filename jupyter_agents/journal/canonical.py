@@ -79,6 +79,7 @@ class Chain:
     """
 
     def __init__(self, chat: int, agent: str, kind: Kind) -> None:
+        agent = scrub(agent)
         self._place = (chat, agent, kind)
         self._turn = 0
         self._hash = _sha256(canonical([kind, chat, agent]).encode())

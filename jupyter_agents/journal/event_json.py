@@ -65,10 +65,10 @@ def message_to_json(message: Message) -> dict[str, Any]:
 
 
 def message_from_json(data: Mapping[str, Any]) -> Message:
-    """The reverse."""
-    is_mute = data.get("content") is None
-    message = Message.from_dict({**data, "content": ""} if is_mute else data)
-    return message.with_content(None) if is_mute else message
+    """The reverse. A text is as it was, be there halves of characters in it."""
+    content = data.get("content")
+    message = Message.from_dict({**data, "content": ""} if content is None else data)
+    return message.with_content(content) if content is None or isinstance(content, str) else message
 
 
 def _pairs(value: Any) -> tuple[tuple[Any, Message], ...]:

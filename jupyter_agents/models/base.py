@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage
+from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage, scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,8 @@ class ModelReply:
         content = self.content if self.content is not None else self.refusal
         if content is None and not self.function_call and not self.tool_calls:
             content = ""
-        return Message.from_dict(
-            Message(content, None, None, self.function_call, self.tool_calls, finish_reason=self.finish_reason)
-        )
+        content = scrub(content) if isinstance(content, str) else content
+        return Message(content, None, None, self.function_call, self.tool_calls, finish_reason=self.finish_reason)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without the fields that hold nothing and without `replayed`."""

@@ -80,7 +80,8 @@ class ReadDocuments(Step[Loaded]):
     """The documents that `paths` name: files, folders (with all in them), patterns such as `docs/**/*.md`.
 
     A `Document` among them is taken as it is. What cannot be read is an error where it is named itself, and a problem
-    where it lies in a folder. With `recursive` false the folders in a folder are left out.
+    where it lies in a folder. A path that gives no file is an error, and so it is where none can be read. With
+    `recursive` false the folders in a folder are left out.
     """
 
     paths: tuple[Any, ...]
@@ -100,6 +101,11 @@ class ReadDocuments(Step[Loaded]):
                 if is_named:
                     raise
                 problems.append(str(error))
+        if problems and not documents:
+            raise ConfigurationError(
+                f"Cannot read documents from {', '.join(repr(str(one)) for one in self.paths)}: "
+                f"not one of {len(problems)} files can be read. {problems[0]}"
+            )
         return Loaded(tuple(documents.values()), tuple(problems))
 
     async def a_perform(self) -> Loaded:
@@ -117,7 +123,7 @@ def _files(paths: Iterable[Any], recursive: bool) -> Iterator[tuple[Any, bool]]:
             continue
         name = os.path.expanduser(_checked(given))
         if os.path.isdir(name):
-            yield from ((path, False) for path in _in_folder(Path(name), recursive))
+            yield from ((path, False) for path in _of_folder(name, recursive))
         elif os.path.isfile(name):
             yield Path(name), True
         else:
@@ -150,6 +156,17 @@ def _matching(pattern: str, recursive: bool) -> list[Path]:
             f"Cannot read documents from {pattern!r}: {what}. Paths are relative to {os.getcwd()!r}."
         )
     return inside
+
+
+def _of_folder(name: str, recursive: bool) -> list[Path]:
+    found = _in_folder(Path(name), recursive)
+    if not found:
+        what = "the folder" if recursive else "the folder itself (recursive is False)"
+        raise ConfigurationError(
+            f"Cannot read documents from {name!r}: {what} holds nothing that is read. Files whose names end in .md, .rst, .txt, "
+            ".py, .ipynb, .html, .csv, .json or .pdf are, and those of other text; name any other file itself."
+        )
+    return found
 
 
 def _in_folder(folder: Path, recursive: bool) -> list[Path]:
