@@ -16,6 +16,7 @@ from jupyter_agents.drive import a_drive
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.events import ChatStarted, Listener
 from jupyter_agents.interrupts import ChatCancelled
+from jupyter_agents.replies import is_agent
 from jupyter_agents.run import current_run
 from jupyter_agents.session import Session, current_session, use_session
 from jupyter_agents.taking_back import GoOn, NextMove, TakingBack
@@ -40,6 +41,11 @@ class Chat:
     """
 
     def __init__(self, initiator: Any, recipient: Any, **options: Any) -> None:
+        for one in (initiator, recipient):
+            if not is_agent(one):
+                raise ConfigurationError(
+                    f"Cannot make a chat with {one!r}: it is no agent. Give an agent, such as AssistantAgent('assistant')."
+                )
         self._names = f"{initiator.name} and {recipient.name}"
         self._sides = initiator, recipient
         self._hold: Callable[[], Coroutine[Any, Any, ChatResult]] = lambda: call_hook(

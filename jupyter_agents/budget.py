@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.meant import is_whole, short
 from jupyter_agents.messages import Usage
 from jupyter_agents.termination import ChatEnds, EndedBy
 
@@ -26,10 +28,19 @@ class Budget:
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
-            if value is not None and (not isinstance(value, int) or value < 0):
-                raise ValueError(
-                    f"Cannot use {one.name}={value!r} as a budget: give a whole number of at least 0, or None."
+            if value is not None and not is_whole(value, 0):
+                raise ConfigurationError(
+                    f"Cannot use {one.name}={short(value)} as a budget: give a whole number of at least 0, or None."
                 )
+            object.__setattr__(self, one.name, None if value is None else int(value))  # a number of numpy is no JSON
+
+
+def check_budget(value: object) -> None:
+    """Raise `ConfigurationError` for what is neither a budget nor `None`."""
+    if value is None or isinstance(value, Budget):
+        return
+    meant = f"Budget(turns={value!r}), or model_calls=, or tokens=" if is_whole(value, 0) else "Budget(turns=…)"
+    raise ConfigurationError(f"Cannot use budget={short(value)}: it does not say what it limits. Give {meant}.")
 
 
 class BudgetSpent(Exception):
@@ -50,11 +61,11 @@ class Ledger:
     tokens: int = 0
     by_model: dict[str, Usage] = field(default_factory=dict)
     uncounted: set[str] = field(default_factory=set)
-    stopped: str | None = None
+    stopped: tuple[str, str] | None = None
 
-    def stop(self, reason: str) -> None:
-        """Let nothing more be spent by the whole chat, with all that is nested in it: a person has stopped it."""
-        self._lineage()[-1].stopped = reason
+    def stop(self, reason: str, who: str = "") -> None:
+        """Let nothing more be spent by the whole chat, with all that is nested in it: the person of `who` has stopped it."""
+        self._lineage()[-1].stopped = reason, who
 
     def reserve_turn(self) -> None:
         """Count a turn about to begin. Raises `BudgetSpent` where there is none left."""
@@ -78,7 +89,7 @@ class Ledger:
     def _reserve(self, what: str) -> None:
         lineage = self._lineage()
         if lineage[-1].stopped is not None:
-            raise ChatEnds(EndedBy.HUMAN, lineage[-1].stopped)
+            raise ChatEnds(EndedBy.HUMAN, *lineage[-1].stopped)
         for ledger in lineage:
             ledger._check(what)
         for ledger in lineage:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from math import inf
+from typing import Any, NoReturn
 
 from jupyter_agents.code_blocks import remove_code
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.likeness import is_blank, repetition
+from jupyter_agents.meant import condition_meant, function_name, is_number, is_whole, short
 from jupyter_agents.messages import Message, Usage
+from jupyter_agents.nearest import nearest
 
 Prices = Mapping[str, tuple[float, float]] | Callable[[str, Usage], float | None]
 """By the name of a model what 1,000 tokens of a request and of a reply cost; or a function of the name and the usage,
@@ -23,7 +27,8 @@ class ChatFacts:
     `speakers` has a name for each message. `seconds` are those since the chat began in this run, pauses left out.
     `usage` has the tokens of each model, of nested chats too; `tokens` is their sum. Models in `uncounted` have also
     answered calls of which the usage is not known. Replayed calls count as they did when they were recorded, so that
-    a replay ends where the chat did.
+    a replay ends where the chat did. `present` has the names of those who may speak in the chat, `tools` those of the
+    functions and tools that they know; only `doubt` is told them.
     """
 
     messages: Sequence[Message]
@@ -31,6 +36,8 @@ class ChatFacts:
     seconds: float | None = None
     usage: Mapping[str, Usage] = field(default_factory=dict)
     uncounted: Collection[str] = ()
+    present: Collection[str] | None = None
+    tools: Collection[str] | None = None
 
     @property
     def tokens(self) -> int | None:
@@ -64,10 +71,27 @@ class Condition:
         return None
 
     def __or__(self, other: object) -> Condition:
-        return _Either(self, other) if isinstance(other, Condition) else NotImplemented
+        return _Either(self, other) if isinstance(other, Condition) else _refuse_part(other)
 
     def __and__(self, other: object) -> Condition:
-        return _Both(self, other) if isinstance(other, Condition) else NotImplemented
+        return _Both(self, other) if isinstance(other, Condition) else _refuse_part(other)
+
+    def __ror__(self, other: object) -> Condition:
+        _refuse_part(other)  # what is a condition is asked before
+
+    __rand__ = __ror__
+
+    def __bool__(self) -> bool:
+        raise ConfigurationError(
+            f"Cannot use {short(self)} as true or false: it says so of a chat, not by itself, and `and`, `or` and `not` "
+            "would leave one of two conditions out. Combine conditions with | and &; ask `is not None` whether there is one."
+        )
+
+
+def _refuse_part(other: object) -> NoReturn:
+    raise ConfigurationError(
+        f"Cannot combine a condition with {short(other)}: it is no condition. {condition_meant(other)}"
+    )
 
 
 # -- What was said, and by whom ----------------------------------------------------------------------------------
@@ -78,6 +102,14 @@ class TextMention(Condition):
     """Ends a chat when the last message holds a text, in its author's own words (not in code or a quotation)."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        given: Any = self.text
+        if isinstance(given, str) and given.strip():
+            return
+        several = given if isinstance(given, list | tuple) else ()
+        each = " | ".join(f"TextMention({one!r})" for one in several) or "a text with at least one character"
+        raise ConfigurationError(f"Cannot use TextMention({short(given)}): that is no text to wait for. Give {each}.")
 
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
@@ -92,6 +124,9 @@ class MaxMessages(Condition):
 
     count: int
 
+    def __post_init__(self) -> None:
+        _check_whole("MaxMessages", self.count, 0)
+
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
         return f"{self.count} messages were sent" if len(messages) >= self.count else None
@@ -102,6 +137,20 @@ class CallOf(Condition):
     """Ends a chat when the last message calls a function or tool of this name."""
 
     name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            given = function_name(self.name) if callable(self.name) else "name"
+            raise ConfigurationError(
+                f"Cannot use CallOf({short(self.name)}): a model calls by name. Give the name under which it knows the "
+                f"function or tool: CallOf({given!r})."
+            )
+
+    def doubt(self, facts: ChatFacts) -> str | None:
+        """See `Condition`."""
+        if facts.tools is None or self.name in facts.tools:
+            return None
+        return f"Nobody in this chat knows a function or tool {self.name!r}.{_did_you_mean(self.name, facts.tools)}"
 
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
@@ -120,8 +169,12 @@ class SaidBy(Condition):
     """
 
     def __init__(self, *names: str) -> None:
-        if not names or not all(isinstance(one, str) for one in names):
-            raise ConfigurationError(f"Cannot wait for a speaker: the names are {names!r}. Give names of agents.")
+        if not names or not all(isinstance(one, str) and one.strip() for one in names):
+            meant = [str(getattr(one, "name", "")) for one in names]
+            example = f": SaidBy({', '.join(map(repr, meant))})" if meant and all(meant) else ""
+            raise ConfigurationError(
+                f"Cannot wait for a speaker: the names are {short(names)}. Give names of agents{example}."
+            )
         self.names = names
 
     def __repr__(self) -> str:
@@ -132,12 +185,29 @@ class SaidBy(Condition):
         speaker = facts.speakers[-1] if facts.speakers else None
         return f"{speaker} spoke" if speaker in self.names else None
 
+    def doubt(self, facts: ChatFacts) -> str | None:
+        """See `Condition`."""
+        present = facts.present
+        unknown = [] if present is None else [one for one in self.names if one not in present]
+        return " ".join(_nobody_named(one, present or ()) for one in unknown) or None
+
 
 @dataclass(frozen=True)
 class When(Condition):
     """Ends a chat when a function of the messages says so."""
 
     function: Callable[[Sequence[Message]], bool]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ConfigurationError(
+                f"Cannot use When({short(self.function)}): it cannot be called. Give a function of the messages."
+            )
+        if iscoroutinefunction(self.function):
+            raise ConfigurationError(
+                f"Cannot use When({function_name(self.function)}): {function_name(self.function)} is async, and nothing waits "
+                "for a condition. Give a plain function of the messages."
+            )
 
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
@@ -173,7 +243,7 @@ class EmptyReplies(Condition):
     count: int = 1
 
     def __post_init__(self) -> None:
-        _check_above("EmptyReplies", self.count, 0)
+        _check_whole("EmptyReplies", self.count, 0)
 
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
@@ -193,7 +263,7 @@ class Repetition(Condition):
     times: int = 3
 
     def __post_init__(self) -> None:
-        _check_above("Repetition", self.times, 1)
+        _check_whole("Repetition", self.times, 1)
 
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
@@ -251,6 +321,8 @@ class MaxCost(Condition):
                 f"Cannot limit the cost: prices is {self.prices!r}. Give a dictionary of models to (price of 1,000 tokens "
                 "in, price of 1,000 tokens out), or a function of a model's name and its usage."
             )
+        if isinstance(self.prices, Mapping):
+            _check_prices(self.prices)
 
     def judge(self, facts: ChatFacts) -> str | None:
         """See `Condition`."""
@@ -311,9 +383,33 @@ class Unwritten(Condition):
 
 
 def _check_above(name: str, value: object, least: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not least < value < inf:  # type: ignore[operator]  # it is a number by now
-        raise ConfigurationError(f"Cannot use {name}({value!r}): that is no number above {least:g}. Give one.")
+    if not is_number(value) or not least < value < inf:  # type: ignore[operator]  # it is a number by now
+        raise ConfigurationError(f"Cannot use {name}({short(value)}): that is no number above {least:g}. Give one.")
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if not is_whole(value, least + 1):
+        raise ConfigurationError(f"Cannot use {name}({short(value)}): that is no whole number above {least}. Give one.")
+
+
+def _check_prices(prices: Mapping[Any, Any]) -> None:
+    for model, price in prices.items():
+        is_pair = isinstance(price, tuple | list) and len(price) == 2
+        if not is_pair or not all(is_number(one) and one >= 0 for one in price):
+            raise ConfigurationError(
+                f"Cannot limit the cost: prices is {short({model: price})}. Give each model (price of 1,000 tokens in, price "
+                "of 1,000 tokens out)."
+            )
+
+
+def _nobody_named(name: str, present: Collection[str]) -> str:
+    others = " and ".join(sorted(present)) or "nobody"
+    return f"Nobody who may speak in this chat is called {name!r}: there is {others}.{_did_you_mean(name, present)}"
+
+
+def _did_you_mean(name: str, known: Collection[str]) -> str:
+    meant = nearest(name, sorted(known))
+    return f" Did you mean {meant!r}?" if meant else ""
 
 
 def _named(names: Iterable[str]) -> str:

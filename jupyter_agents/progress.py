@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jupyter_agents.budget import Budget, Ledger
+from jupyter_agents.budget import Budget, Ledger, check_budget
 from jupyter_agents.conditions import ChatFacts, Condition
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.likeness import gist, is_blank, repetition
+from jupyter_agents.meant import condition_meant, is_whole, short
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.replies import Reply
 from jupyter_agents.termination import ChatEnds, EndedBy, Ending
@@ -34,15 +35,26 @@ class Limits:
 
     def __post_init__(self) -> None:
         turns = self.max_turns
-        if turns is not None and (not isinstance(turns, int) or turns < 1):
+        if turns is not None and not is_whole(turns, 1):
             raise ConfigurationError(
                 f"Cannot use max_turns={turns!r}: give a whole number of at least 1, or None for no limit."
             )
+        object.__setattr__(self, "max_turns", None if turns is None else int(turns))  # a number of numpy is no JSON
         if self.termination is not None and not isinstance(self.termination, Condition):
             raise ConfigurationError(
-                f"Cannot use termination={self.termination!r}: give a condition, such as TextMention('DONE') | "
-                "MaxMessages(20). A function of the messages becomes one by When(function)."
+                f"Cannot use termination={short(self.termination)}: it is no condition. {condition_meant(self.termination)}"
             )
+        check_budget(self.budget)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse an option of a chat that is neither true nor false: any text would count as true."""
+    if value is None or value in (True, False):
+        return
+    raise ConfigurationError(
+        f"Cannot begin the chat: {name}={short(value)} is neither True nor False. Give one of them; a message goes in "
+        "message=…."
+    )
 
 
 @dataclass
@@ -81,6 +93,13 @@ class Progress:
         self._doubts: set[str] = set()
         self._repairs = 0
         self._heard_person = 0
+        self._senders: dict[int, Any] = {}
+        self._parties: dict[int, Any] = {}
+
+    def meet(self, sender: Any, recipient: Any) -> None:
+        """Take note of who takes part."""
+        self._senders[id(sender)] = sender
+        self._parties |= {id(one): one for one in (sender, recipient)}
 
     def add(self, said: Reply, speaker: str = "") -> None:
         """Take note of what has been sent. Raises `ChatEnds` when a model does not mend what it was asked to mend."""
@@ -106,7 +125,8 @@ class Progress:
             said = f"{loop} speakers said the same" if loop <= speakers else f"the same {loop} messages came"
             both = "both sides said the same" if loop == 2 else said
             return Ending(EndedBy.REPETITION, f"{both} {_REPEATS} times in a row")
-        reason = self.limits.termination and self.limits.termination.judge(self.facts)
+        condition = self.limits.termination
+        reason = None if condition is None else condition.judge(self.facts)
         return Ending(EndedBy.CONDITION, reason) if reason else None
 
     @property
@@ -115,9 +135,25 @@ class Progress:
         consumed = self._consumed
         return ChatFacts(self.sent, self.speakers, consumed.seconds, consumed.usage, consumed.ledger.uncounted)
 
+    @property
+    def _known(self) -> ChatFacts:
+        """The facts with the names of those who may speak, and of the tools that they know, once anybody has spoken.
+
+        Who leads a group passes on what its members say, and says nothing itself unless it has begun the chat.
+        """
+        if not self._parties:
+            return self.facts
+        members = [one for party in self._parties.values() for one in _speakers(party)]
+        tools = [getattr(one, "tool_names", ()) for one in (*self._parties.values(), *members)]
+        present = {one.name for one in (*self._senders.values(), *members)}
+        return replace(self.facts, present=present, tools={name for names in tools for name in names})
+
     def new_doubts(self) -> list[str]:
         """What keeps the condition from being noticed, once for each reason."""
-        doubt = self.limits.termination and self.limits.termination.doubt(self.facts)
+        condition = self.limits.termination
+        if condition is None or type(condition).doubt is Condition.doubt:  # which has none
+            return []
+        doubt = condition.doubt(self._known)
         if not doubt or doubt in self._doubts:
             return []
         self._doubts.add(doubt)
@@ -128,3 +164,8 @@ class Progress:
         size = len(self.sent) - self._heard_person
         periods = (period for period in range(2, 2 * speakers + 1) if period * _REPEATS <= size)
         return repetition(self.sent, _REPEATS, periods, self._gists.__getitem__)
+
+
+def _speakers(party: Any) -> list[Any]:
+    group = getattr(party, "groupchat", None)
+    return [party] if group is None else list(group.agents)

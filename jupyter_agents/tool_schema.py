@@ -5,7 +5,6 @@ Both are made by one pydantic model of the parameters, so that what is asked for
 
 from __future__ import annotations
 
-import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -13,15 +12,13 @@ from functools import cache
 from typing import Annotated, Any
 
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.nearest import nearest
+from jupyter_agents.tool_mistakes import mistakes
 from jupyter_agents.tool_signature import REQUIRED, Parameter, Signature
 
 if typing.TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
     from pydantic.json_schema import GenerateJsonSchema
 
-_MOST_MISTAKES = 5
-_MOST_SHOWN = 100
 _VALUES = frozenset({"default", "const", "enum", "examples"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "dependentSchemas"})
 
@@ -192,52 +189,10 @@ def _validator(signature: Signature, model: type[BaseModel], parameters: Mapping
         try:
             found = model.model_validate(dict(arguments))
         except ValidationError as error:
-            raise BadArguments(_mistakes(error, parameters)) from error
+            raise BadArguments(mistakes(error, parameters)) from error
         given = found.model_fields_set | always  # a default that was not given is the function's own
         return {name: getattr(found, field) for field, name in names.items() if field in given} | (
             found.model_extra or {}
         )
 
     return validate
-
-
-def _mistakes(error: ValidationError, parameters: Mapping[str, Any]) -> str:
-    """What is wrong, for the model that wrote it: where, what was expected, what came."""
-    found = error.errors(include_url=False, include_context=False)
-    lines = [_mistake(one, parameters) for one in found[:_MOST_MISTAKES]]
-    more = len(found) - len(lines)
-    text = f"The arguments do not fit. {'; '.join(lines)}{f'; and {more} more' if more else ''}."
-    if not any(one["type"] in ("missing", "extra_forbidden") for one in found):
-        return text
-    required = parameters.get("required", ())
-    names = ", ".join(f"{name}{' (required)' if name in required else ''}" for name in parameters["properties"])
-    return f"{text}\nParameters: {names or 'none'}."
-
-
-def _mistake(one: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
-    where = _path(one["loc"])
-    if one["type"] == "missing":
-        return f"{where}: missing{_expected(one['loc'], parameters)}"
-    if one["type"] == "extra_forbidden" and len(one["loc"]) == 1:
-        meant = nearest(where, parameters["properties"])
-        return f"{where}: there is no such parameter{f' (did you mean {meant}?)' if meant else ''}"
-    return f"{where}: {one['msg']}, got {_shown(one['input'])}"
-
-
-def _expected(location: tuple[Any, ...], parameters: Mapping[str, Any]) -> str:
-    schema = parameters["properties"].get(location[0]) if len(location) == 1 else None
-    if not schema:
-        return ""
-    return (
-        f", expected {_shown({key: value for key, value in schema.items() if key not in ('description', 'default')})}"
-    )
-
-
-def _path(location: tuple[Any, ...]) -> str:
-    """Where in the arguments: `points[0].x`."""
-    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in location).lstrip(".") or "the arguments"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"

@@ -158,7 +158,7 @@ def test_roster_has_only_its_sentence_when_there_is_nobody():
 
 
 def test_names_stay_in_their_cells_when_they_hold_markup():
-    roster = Roster({"a": assistant("x", name="a | b <img src=x>\nc")})
+    roster = Roster({"a": assistant("x", name="a | b <img src=x> c")})
 
     assert "<img" not in roster._repr_html_()
     assert r"a \| b &lt;img src=x\> c" in roster._repr_markdown_()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
+from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import Usage
 
 TURN, CALL = "turns", "model_calls"
@@ -23,10 +24,10 @@ def reserve(ledger, what):
 # -- Limits ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [-1, 1.5, "3", [1]])
+@pytest.mark.parametrize("value", [-1, 1.5, "3", [1], True])
 @pytest.mark.parametrize("name", ["turns", "model_calls", "tokens"])
 def test_budget_is_refused_when_a_limit_is_no_whole_number(name, value):
-    with pytest.raises(ValueError, match=f"Cannot use {name}=.* as a budget: give a whole number"):
+    with pytest.raises(ConfigurationError, match=f"Cannot use {name}=.* as a budget: give a whole number"):
         Budget(**{name: value})
 
 

@@ -246,6 +246,9 @@ def test_model_is_not_told_of_a_tool_any_more_when_it_is_taken_off():
 
 TEXT = st.text(alphabet=st.one_of(st.sampled_from("\"\\\n\t\r '%!?#{}$\u202e\xa0\ud83d"), st.characters()), max_size=60)
 
+_ON_ONE_LINE = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
+NAME = st.text(st.sampled_from("\"\\ '%!?#{}$\u202e\xa0\ud83d") | _ON_ONE_LINE, max_size=60).filter(str.strip)
+
 
 @given(TEXT)
 def test_text_comes_back_when_its_source_is_read(text):
@@ -257,7 +260,7 @@ def drafts(draw):
     return Draft(
         id="a",
         kind=draw(st.sampled_from(sorted(KINDS))),
-        name=draw(TEXT.filter(str.strip)),
+        name=draw(NAME),
         variable=draw(st.sampled_from(["agent", "größe", "x1", "_hidden"])),
         description=draw(TEXT),
         system_message=draw(st.none() | TEXT),
@@ -414,6 +417,7 @@ def test_agents_of_other_classes_are_listed_with_the_reason_when_they_cannot_be_
     ("changes", "field", "words"),
     [
         ({"name": " "}, "name", "Cannot name an agent"),
+        ({"name": "a\nb"}, "name", "Give one that is on one line"),
         ({"variable": "2x"}, "variable", "Cannot use '2x' as a variable"),
         ({"variable": "class"}, "variable", "Cannot use 'class' as a variable"),
         ({"variable": "print"}, "variable", "that name holds a builtin_function_or_method"),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_agents import GroupChat, GroupChatManager
 from jupyter_agents.conditions import (
     CallOf,
     ChatFacts,
@@ -51,6 +52,11 @@ def billed(*texts, usage=USED, model="m"):
     replies = [ModelReply(text, usage=usage, model=model) for text in texts]
     agent._model_config = type(agent.model_config).from_classic(ScriptedModel(replies))
     return agent
+
+
+def search(words: str) -> str:
+    """Look for words."""
+    return words
 
 
 def notes(result):
@@ -182,6 +188,70 @@ def test_transcript_says_it_when_a_server_does_not_count_tokens():
 
     assert result.ended_by == EndedBy.MAX_TURNS
     assert notes(result) == ["Not all tokens of m are known; the others do not count as used."]
+
+
+@both_faces
+def test_transcript_says_once_that_a_speaker_is_waited_for_in_vain_when_nobody_has_that_name(face):
+    me = user(default_auto_reply="Go on.")
+
+    result = face(
+        me, "initiate_chat", assistant(*"abc", name="critic"), message="go", max_turns=2, termination=SaidBy("critik")
+    )
+
+    words = "Nobody who may speak in this chat is called 'critik': there is critic and user. Did you mean 'critic'?"
+    assert (result.ended_by, notes(result)) == (EndedBy.MAX_TURNS, [words])
+
+
+@both_faces
+def test_transcript_says_that_the_manager_does_not_speak_when_it_is_waited_for(face):
+    members = [assistant(*"abc", name="ann"), assistant(*"xyz", name="bob")]
+    manager = GroupChatManager(GroupChat(members, [], 3, speaker_selection_method="round_robin"), llm_config=False)
+
+    result = face(user(), "initiate_chat", manager, message="go", termination=SaidBy("chat_manager") | SaidBy("zoe"))
+
+    nobody = "Nobody who may speak in this chat is called {!r}: there is ann and bob and user."
+    assert notes(result) == [" ".join(nobody.format(name) for name in ("chat_manager", "zoe"))]
+
+
+@both_faces
+@pytest.mark.parametrize("name", ["user", "ann", "bob"])
+def test_transcript_says_nothing_when_a_speaker_of_the_group_is_waited_for(face, name):
+    members = [assistant(*"abc", name="ann"), assistant(*"xyz", name="bob")]
+    manager = GroupChatManager(GroupChat(members, [], 3, speaker_selection_method="round_robin"), llm_config=False)
+
+    result = face(user(), "initiate_chat", manager, message="go", termination=SaidBy(name))
+
+    assert (result.ended_by, notes(result)) == (EndedBy.CONDITION, [])
+
+
+def test_transcript_says_that_a_call_is_waited_for_in_vain_when_nobody_knows_the_function():
+    agent = assistant(*"abc")
+    agent.tool(search)
+
+    result = user(default_auto_reply="Go on.").initiate_chat(
+        agent, message="go", max_turns=2, termination=CallOf("serach")
+    )
+
+    assert notes(result) == ["Nobody in this chat knows a function or tool 'serach'. Did you mean 'search'?"]
+
+
+@pytest.mark.parametrize("who", ["model", "executor", "signature", "member"])
+def test_transcript_says_nothing_when_somebody_knows_the_function_that_is_waited_for(who):
+    agent, me = assistant(*"abc", name="ann"), user(default_auto_reply="Go on.")
+    if who == "model":
+        agent.register_for_llm(search)
+    elif who == "signature":
+        agent.update_function_signature({"name": "search", "parameters": {}})
+    else:
+        (me if who == "executor" else agent).register_function({"search": search})
+    group = GroupChat([agent, assistant(*"xyz", name="bob")], [], 2, speaker_selection_method="round_robin")
+    other = GroupChatManager(group, llm_config=False) if who == "member" else agent
+
+    result = me.initiate_chat(
+        other, message="go", max_turns=None if who == "member" else 2, termination=CallOf("search")
+    )
+
+    assert notes(result) == []
 
 
 def test_tokens_of_nested_chats_count_and_those_of_the_chat_around_do_not():

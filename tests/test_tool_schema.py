@@ -429,3 +429,116 @@ def test_model_is_told_what_to_mend_when_arguments_do_not_fit(arguments, said):
     assert text.startswith("The arguments do not fit. ")
     assert len(text.splitlines()) <= 2
     assert len(text) < 900
+
+
+# -- What was expected -------------------------------------------------------------------------------------------
+
+
+def mistakes(function, arguments):
+    with pytest.raises(BadArguments) as caught:
+        schema_of(read_signature(function))[1](arguments)
+    return str(caught.value)
+
+
+POINT = '{"properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}, "required": ["x"], "type": "object"}'
+ADDRESS = '{"properties": {"street": {"type": "string"}, "number": {"type": "integer"}}, "required": ["street"], "type": "object"}'
+ORDER = (
+    '{"properties": {"item": {"type": "string"}, "at": '
+    + POINT
+    + ', "colour": {"enum": ["red", "blue"], "type": "string"}}, '
+    '"required": ["item", "at"], "type": "object"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Point, POINT),
+        (Address, ADDRESS),
+        (Order, ORDER),
+        (list[Point], f'{{"items": {POINT}, "type": "array"}}'),
+        (dict[str, Point], f'{{"additionalProperties": {POINT}, "type": "object"}}'),
+        (Point | None, f'{{"anyOf": [{POINT}, {{"type": "null"}}]}}'),
+        (Colour, '{"enum": ["red", "blue"], "type": "string"}'),
+        (int, '{"type": "integer"}'),
+    ],
+)
+def test_model_reads_the_fields_when_an_argument_is_missing(kind, expected):
+    def move(to):
+        pass
+
+    move.__annotations__["to"] = kind
+
+    assert f"to: missing, expected {expected}." in mistakes(move, {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "where", "expected"),
+    [
+        (Point, {}, "to.x", '{"type": "integer"}'),
+        (Order, {"item": "a"}, "to.at", POINT),
+        (Order, {"item": "a", "at": {}}, "to.at.x", '{"type": "integer"}'),
+        (list[Point], [{"x": 1}, {}], "to[1].x", '{"type": "integer"}'),
+        (dict[str, Point], {"a": {}}, "to.a.x", '{"type": "integer"}'),
+        (Point | None, {}, "to.x", '{"type": "integer"}'),
+        (tuple[int, Point], [1, {}], "to[1].x", '{"type": "integer"}'),
+        (Node, {"value": 1, "next": {}}, "to.next.value", '{"type": "integer"}'),
+    ],
+)
+def test_model_reads_the_type_when_a_field_is_missing(kind, given, where, expected):
+    def move(to):
+        pass
+
+    move.__annotations__["to"] = kind
+
+    assert f"{where}: missing, expected {expected}" in mistakes(move, {"to": given})
+
+
+@pytest.mark.parametrize("kind", [Point, Order, Address])
+def test_model_reads_the_fields_when_something_else_is_given(kind):
+    def move(to):
+        pass
+
+    move.__annotations__["to"] = kind
+    expected = {Point: POINT, Order: ORDER, Address: ADDRESS}[kind]
+
+    assert mistakes(move, {"to": 5}).endswith(f", got 5, expected {expected}.")
+
+
+def test_model_reads_names_and_types_to_a_depth_when_a_type_holds_itself():
+    def walk(node: Node):
+        pass
+
+    told = mistakes(walk, {})
+
+    assert '"value": {"type": "integer"}' in told
+    assert "$ref" not in told
+    assert len(told) < 1000
+
+
+def test_model_reads_the_outer_fields_when_all_of_them_are_too_long():
+    inner = dataclasses.make_dataclass("Inner", [(f"a_name_that_is_rather_long_{number}", int) for number in range(40)])
+    outer = dataclasses.make_dataclass("Outer", [("first", inner), ("second", inner)])
+
+    def move(to):
+        pass
+
+    move.__annotations__["to"] = outer
+    told = mistakes(move, {})
+
+    assert '"properties": {"first": {"type": "object"}, "second": {"type": "object"}}' in told
+
+
+def test_field_is_shown_when_it_is_called_as_a_word_of_schemas():
+    odd = dataclasses.make_dataclass("Odd", [("description", str), ("default", int), ("properties", int)])
+
+    def move(to):
+        pass
+
+    move.__annotations__["to"] = odd
+
+    told = mistakes(move, {})
+
+    assert (
+        '"description": {"type": "string"}, "default": {"type": "integer"}, "properties": {"type": "integer"}' in told
+    )

@@ -208,6 +208,30 @@ def test_tool_is_called_when_its_two_sides_are_registered_apart(face):
 
 
 @both_faces
+def test_tool_is_called_when_the_decorators_have_no_parentheses(face):
+    agent, me = assistant(calling("total", '{"values": ["1", 2]}'), DONE), user()
+
+    @me.register_for_execution
+    @agent.register_for_llm
+    def total(values: list[int]):
+        """The sum."""
+        return sum(values)
+
+    face(me, "initiate_chat", agent, message="go")
+
+    assert (total([1, 2]), list(me.function_map), offered(agent)) == (3, ["total"], ["total"])
+    assert wire_of(agent)[-1]["content"] == "3"
+
+
+@pytest.mark.parametrize("decorator", [lambda one: one.tool, lambda one: one.tool(), lambda one: one.tool(name="area")])
+def test_tool_is_one_with_parentheses_and_without(decorator):
+    agent = assistant(DONE)
+
+    assert decorator(agent)(area) is area
+    assert (names_of(agent), list(agent.function_map)) == (["area"], ["area"])
+
+
+@both_faces
 def test_tool_is_called_when_both_sides_are_registered_at_once(face):
     agent, me = assistant(calling("largest", '{"values": ["1", 2]}'), DONE), user()
 
@@ -274,6 +298,15 @@ def undescribed(x: int): ...
         (lambda: register_function(area, caller=user(), executor=user()), "no model speaks for it"),
         (lambda: assistant(DONE).tool(undescribed), "'undescribed': it has no description"),
         (lambda: assistant(DONE).register_for_llm(api_style="xml")(area), "in the style 'xml'"),
+        (lambda: assistant(DONE).register_for_llm(undescribed), "'undescribed': it has no description"),
+        (
+            lambda: assistant(DONE).tool("area"),
+            "'area' as a tool: it is no function. Give a name or a description by key",
+        ),
+        (lambda: assistant(DONE).tool()(5), "5 as a tool: it is no function"),
+        (lambda: assistant(DONE).register_for_llm("Adds."), "'Adds.' as a tool: it is no function"),
+        (lambda: user().register_for_execution(5), "5 as a tool: it is no function"),
+        (lambda: user().register_for_execution("area")("area"), "'area' as a tool: it is no function"),
         (lambda: assistant(DONE).tool(max), "does not say what it takes"),
         (lambda: user().register_for_execution()(max), "does not say what it takes"),
         (lambda: assistant(DONE).update_tool_signature("area", is_remove=True), "Cannot remove 'area'.*they are none"),

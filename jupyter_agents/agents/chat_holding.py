@@ -10,6 +10,7 @@ from jupyter_agents.agents import hooks, nested_chats, openings
 from jupyter_agents.agents.chat_queue import ChatResults
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.agents.memory import Opening, in_chat, wait_for_pair
+from jupyter_agents.agents.new_talks import NewTalk, begin_anew, new_talks
 from jupyter_agents.agents.reply_chain import ReplyChain
 from jupyter_agents.agents.reply_format import asked_by_key, asked_of
 from jupyter_agents.agents.summaries import Summary, SummaryMethod, heard_by
@@ -19,7 +20,7 @@ from jupyter_agents.conversation import ChatResult, TurnLoop, check_people, chec
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import MessageSent
-from jupyter_agents.progress import Limits
+from jupyter_agents.progress import Limits, check_flag
 from jupyter_agents.replies import Reply
 from jupyter_agents.run import Run, ThisRun
 from jupyter_agents.termination import Condition, Ending
@@ -62,8 +63,9 @@ class ChatHolding(ReplyChain):
 
         `message` (a text, a message dictionary, or a function of sender, recipient and the other keyword arguments) opens
         it; with `None` a person is asked for it. `carryover` (a text, or a list) is put below it. Other keyword arguments
-        go to `generate_init_message`. `max_turns` counts round trips, `termination` is a condition, `budget` covers
-        nested chats too. `silent` shows nothing. With `clear_history=False` both go on from what they remember.
+        go to `generate_init_message`. `max_turns` counts round trips (a group has its `max_round` instead), `termination` is a
+        condition, `budget` covers nested chats too. `silent` shows nothing. Both forget what they said to each other before,
+        and so does a group that one of them leads; with `clear_history=False` they go on from what they remember.
 
         `summary_method` says what `result.summary` is: the last message (`"last_msg"`), what a model says of the chat
         (`"reflection_with_llm"`: the recipient's, or else the sender's, with `summary_prompt` and `summary_role` in
@@ -76,6 +78,8 @@ class ChatHolding(ReplyChain):
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
         _check_agent(recipient)
+        for name, flag in (("clear_history", clear_history), ("silent", silent)):
+            check_flag(name, flag)
         form = asked_of(recipient, response_format)
         limits, summary = Limits(max_turns, termination, budget, form), Summary(summary_method, summary_args or {})
         summary.check(self, recipient)
@@ -159,9 +163,11 @@ class ChatHolding(ReplyChain):
             check_person(self, run, f"{self.name!r} has no message to begin with", "Pass message='…'")
         check_people(self._speakers(recipient, opening, limits), run)
         await wait_for_pair(self, recipient, run)
+        talks = await new_talks(self, recipient, run) if opening.clear_history else []
         with in_chat(self, recipient, run, opening, parent) as run:
+            told = begin_anew(talks, run.log)
             loop = TurnLoop(run, limits, silent=silent)
-            talk = self._talk(loop, recipient, first, opening.request_reply, context or {})
+            talk = self._talk(loop, recipient, first, opening.request_reply, context or {}, told)
             summing_up = None if summary is None else lambda: summary.make(self, recipient, run)
             parent_chat = parent.chat if run.depth > 1 else None
             return await hold_chat(self, recipient, talk, run, parent_chat, summing_up)
@@ -173,7 +179,10 @@ class ChatHolding(ReplyChain):
         first: Reply | None,
         request_reply: bool | None,
         context: Mapping[str, Any],
+        told: Sequence[NewTalk] = (),
     ) -> Ending:
+        for one in told:
+            await one.tell(loop.run)
         first = first or await openings.ask_opening(self, recipient, context)
         if first.message is None:
             return first.ending
@@ -192,6 +201,7 @@ class ChatHolding(ReplyChain):
         self, message: Any, sender: Any, request_reply: bool | None = None, silent: bool = False
     ) -> ChatResult:
         """Take a message as if `sender` had sent it, without the sender remembering it, and answer as `send` says."""
+        _check_agent(sender)
         said = await prepared(message, self)
         first = Reply(True, said)
         parent = await ThisRun()

@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_agents.agents.faces import call_hook, faces
 from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.queued_chat import QueuedChat, read_queue
-from jupyter_agents.budget import Budget, Ledger
+from jupyter_agents.budget import Budget, Ledger, check_budget
 from jupyter_agents.conversation import ChatResult, hold_series, open_run
 from jupyter_agents.effects import Emit, Together
 from jupyter_agents.errors import ConfigurationError
@@ -61,6 +61,7 @@ async def hold_for(agent: Any, chat_queue: Sequence[Mapping[str, Any]], *, budge
 
 async def hold_queue(chats: Sequence[QueuedChat], *, budget: Budget | None = None) -> ChatResults:
     """Hold chats that were checked: nested in the chat that is under way, or as a series of their own."""
+    check_budget(budget)
     if not chats:
         return []
     here = await ThisRun()

@@ -90,7 +90,14 @@ def _check(given: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f"Cannot use timeout={timeout!r}: give a number of seconds above 0, or None for no limit."
         )
+    work_dir = given.get("work_dir")
+    if work_dir is not None and not isinstance(work_dir, str | os.PathLike):
+        raise ConfigurationError(f"Cannot use work_dir={work_dir!r}: it is no path. Give a text or a pathlib.Path.")
     executor = given.get("executor")
+    if isinstance(executor, type):
+        raise ConfigurationError(
+            f"Cannot use executor={executor.__name__}: it is a class. Give an object of it: {executor.__name__}(…)."
+        )
     if executor is not None and not hasattr(executor, "execute"):
         raise ConfigurationError(f"Cannot use executor={executor!r}: it must have an execute(block) coroutine.")
 

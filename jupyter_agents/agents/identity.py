@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jupyter_agents.agents import settings
 from jupyter_agents.agents.adjustments import adjustment_of
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.faces import is_overridden
@@ -21,12 +22,12 @@ _MODES = ("ALWAYS", "TERMINATE", "NEVER")
 class Identity:
     """The part of an agent that says who it is. What is otherwise for the time of one chat goes before its settings."""
 
-    name: str
-    description: str | None
-    is_termination_msg: Callable[[dict[str, Any]], bool]
-    default_auto_reply: str | dict[str, Any] | None
-    human: HumanInput | None
-    tool_policy: CodePolicy
+    name: str = settings.checked(settings.check_name)
+    description: str | None = settings.checked(settings.check_description)
+    is_termination_msg: Callable[[dict[str, Any]], bool] = settings.checked(settings.check_function_of_message)
+    default_auto_reply: str | dict[str, Any] | None = settings.checked(settings.check_default_reply)
+    human: HumanInput | None = settings.checked(settings.check_human)
+    tool_policy: CodePolicy = settings.checked(settings.check_tool_policy)
     _system_message: str
     _human_input_mode: HumanInputMode
     _code_config: CodeConfig | None
@@ -39,7 +40,7 @@ class Identity:
 
     def update_system_message(self, system_message: str) -> None:
         """Give other instructions from the next model call on."""
-        self._system_message = system_message
+        self._system_message = settings.instructions(system_message)
 
     @property
     def human_input_mode(self) -> HumanInputMode:

@@ -115,7 +115,7 @@ class MathUserProxyAgent(UserProxyAgent):
         kwargs.setdefault("code_execution_config", {"timeout": _TIME_LIMIT})
         super().__init__(
             name,
-            is_termination_msg or has_answer,
+            has_answer if is_termination_msg is None else is_termination_msg,
             human_input_mode=human_input_mode,
             default_auto_reply=default_auto_reply,
             **kwargs,

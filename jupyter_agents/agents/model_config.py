@@ -6,9 +6,11 @@ import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.meant import short
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 from jupyter_agents.models.masking import MaskedConfig, kind_of
 
@@ -97,6 +99,10 @@ class ModelConfig:
             return cls(None)
         if config is None or config is True:
             return cls(SessionModel(), _given={})
+        if isinstance(config, type):
+            raise ConfigurationError(
+                f"Cannot use llm_config={config.__name__}: it is a class. Give an object of it: {config.__name__}(…)."
+            )
         if hasattr(config, "complete") and not isinstance(config, Mapping):
             return cls(config, _given={})
         if not isinstance(config, Mapping):
@@ -107,6 +113,7 @@ class ModelConfig:
         from jupyter_agents.agents.reply_format import with_reply_format
         from jupyter_agents.models.config import request_options
 
+        _check_signatures(config)
         config = with_reply_format(config)
         always = {key: value for key, value in config.items() if key not in FOR_CALLS}  # also where it is asked aside
         return cls(_model_of(always), request_options(config), _copied(config))
@@ -149,6 +156,20 @@ class ModelConfig:
     def to_classic(self) -> dict[str, Any] | bool:
         """The dictionary as it was given (a copy), or `False`. What is secret in it is not shown when it is printed."""
         return False if self._given is None else MaskedConfig(_copied(self._given))
+
+
+def _check_signatures(config: Mapping[str, Any]) -> None:
+    """Refuse functions and tools that are not described as a server is told of them."""
+    listed = config.get("config_list")
+    entries = [config, *(listed if isinstance(listed, list | tuple) else ())]
+    for key, one in product(("tools", "functions"), entries):
+        given = one.get(key) if isinstance(one, Mapping) else None
+        if given is None or (isinstance(given, list | tuple) and all(isinstance(each, Mapping) for each in given)):
+            continue
+        raise ConfigurationError(
+            f"Cannot use {key} in llm_config: {short(given)} is no list of signatures (dictionaries with a name). Make "
+            "Python functions tools of the agent instead: @agent.tool, or agent.use(function)."
+        )
 
 
 def _model_of(config: Mapping[str, Any]) -> Model:

@@ -11,6 +11,7 @@ from jupyter_agents.agents.templates import prepared
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import Message
 from jupyter_agents.replies import Reply
+from jupyter_agents.run import ThisRun
 from jupyter_agents.termination import EndedBy, Ending
 
 _HEADING = "\nContext: \n"
@@ -53,7 +54,8 @@ async def ask_opening(sender: Any, recipient: Any, context: Mapping[str, Any]) -
     prompt = f"What should {sender.name} say{name}? Type 'exit' to say nothing: "
     text = str(await call_hook(sender, "get_human_input", prompt))
     if not text.strip() or text.strip() == "exit":
-        return Reply(True, None, ending=Ending(EndedBy.HUMAN, "nothing was said"))
+        who = (await ThisRun()).log.key_of(sender)
+        return Reply(True, None, ending=Ending(EndedBy.HUMAN, "nothing was said", who))
     return Reply(True, with_context(Message.from_dict(text), carried_over(context.get("carryover"))), "human")
 
 

@@ -13,7 +13,7 @@ from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.summaries import Summary
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.nearest import nearest
-from jupyter_agents.progress import Limits
+from jupyter_agents.progress import Limits, check_flag
 from jupyter_agents.replies import is_agent
 
 _OF_QUEUE = ("sender", "recipient", "chat_id", "prerequisites", "finished_chat_indexes_to_exclude_from_carryover")
@@ -105,6 +105,8 @@ def _check_entry(number: int, entry: Mapping[str, Any], sender: Any) -> None:
             sender, entry["recipient"]
         )
         carried_over(entry.get("carryover"))
+        for name in ("clear_history", "silent"):
+            check_flag(name, entry.get(name))
     except ConfigurationError as error:
         raise ConfigurationError(f"Cannot hold chat {number}: {error}") from None
 

@@ -47,6 +47,7 @@ class Remembering(Identity):
         Raises `ValueError` when there were several and none is named.
         """
         talks = self._memory.talks
+        _check_no_name(agent)
         if agent is None:
             if len(talks) > 1:
                 names = ", ".join(sorted(other.name for other in talks))
@@ -66,6 +67,7 @@ class Remembering(Identity):
         """
         if recipient is not None and agent is not None and recipient is not agent:
             raise ConfigurationError("Cannot clear the history with two agents: agent and recipient are one. Give one.")
+        _check_no_name(agent if recipient is None else recipient)
         self._memory.forget(agent if recipient is None else recipient, _checked_number(nr_messages_to_preserve))
 
     def log_with(self, other: Any) -> EventLog | None:
@@ -93,10 +95,12 @@ class Remembering(Identity):
 
     def update_max_consecutive_auto_reply(self, value: int, sender: Any = None) -> None:
         """Change that limit, for one sender or for all."""
+        _check_no_name(sender)
         self._memory.set_limit(value, sender)
 
     def reset_consecutive_auto_reply_counter(self, sender: Any = None) -> None:
         """Count anew, for one sender or for all."""
+        _check_no_name(sender)
         self._memory.count_anew(sender)
 
     def auto_replies_to(self, sender: Any) -> int:
@@ -117,7 +121,16 @@ class Remembering(Identity):
 
     def stop_reply_at_receive(self, sender: Any = None) -> None:
         """Do not answer this sender (or anyone) of one's own accord from now on."""
+        _check_no_name(sender)
         self._memory.stop_replying(sender)
+
+
+def _check_no_name(agent: Any) -> None:
+    """Refuse the name of an agent in its place: of that nothing would be remembered."""
+    if isinstance(agent, str):
+        raise ConfigurationError(
+            f"Cannot find what is remembered: {agent!r} is a name, and several agents may have it. Give the agent itself."
+        )
 
 
 def _checked_number(value: Any) -> int:

@@ -61,7 +61,9 @@ class ReplyChain(BuiltInReplies):
         Both faces of the API await async functions; with `ignore_async_in_sync_chat` the synchronous one asks the next
         function instead. With `remove_other_reply_funcs` all others are taken out, the built-in ones too.
         """
-        entry = ReplyFunction(trigger, reply_func, config, reset_config, ignore_async_in_sync_chat)
+        entry = ReplyFunction(trigger, _callable(reply_func), config, reset_config, ignore_async_in_sync_chat)
+        if isinstance(position, bool) or not isinstance(position, int):
+            raise ConfigurationError(f"Cannot register a reply function at position={position!r}: give a whole number.")
         if remove_other_reply_funcs:
             self._reply_functions.clear()
         self._reply_functions.insert(position, entry)
@@ -74,11 +76,7 @@ class ReplyChain(BuiltInReplies):
         Either face of a method is meant by the other; so nothing happens where one is to be replaced that is gone, since
         the other may have been replaced before. Raises `ConfigurationError` for any other function that is not registered.
         """
-        if not callable(new_reply_func):
-            raise ConfigurationError(
-                f"Cannot register the reply function {new_reply_func!r}: it cannot be called. Give a function of "
-                "(recipient, messages, sender, config)."
-            )
+        _callable(new_reply_func)
         entries = self._reply_functions
         places = [at for at, entry in enumerate(entries) if _is_same(entry.function, old_reply_func)]
         if not places and core_of(old_reply_func) is None:
@@ -182,6 +180,16 @@ class ReplyChain(BuiltInReplies):
         return reply.to_classic()
 
     generate_reply, a_generate_reply = faces(_generate_reply)
+
+
+def _callable(function: Any) -> Any:
+    """A reply function, which must be one."""
+    if not callable(function):
+        raise ConfigurationError(
+            f"Cannot register the reply function {function!r}: it cannot be called. Give a function of "
+            "(recipient, messages, sender, config)."
+        )
+    return function
 
 
 def _is_same(function: Any, other: Any) -> bool:

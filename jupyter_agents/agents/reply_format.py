@@ -109,7 +109,7 @@ class ReplyFormat(dict[str, Any]):
 
 def as_reply_format(given: Any) -> Any:
     """What a user gives as `response_format`, for the wire: a type becomes a `ReplyFormat`, plain JSON stays what it is."""
-    if given is None or isinstance(given, Mapping | str):
+    if given is None or isinstance(given, Mapping):
         return given
     return ReplyFormat(given)
 

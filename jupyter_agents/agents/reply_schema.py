@@ -12,6 +12,9 @@ from jupyter_agents.errors import ConfigurationError
 VALUE = "value"
 """The key under which a value is that is no object: servers take schemas of objects only."""
 
+_OF_SERVERS = ("text", "json_object", "json_schema")
+"""What servers call the forms of a reply."""
+
 _NOT_STRICT = frozenset({"default", "patternProperties", "oneOf", "allOf", "not", "if", "prefixItems", "uniqueItems"})
 
 
@@ -20,6 +23,9 @@ def schema_of_kind(kind: Any, label: str) -> tuple[dict[str, Any], Callable[[Map
     from jupyter_agents.tool_schema import schema_of
     from jupyter_agents.tool_signature import Parameter, Signature
 
+    if isinstance(kind, str):
+        meant = f"{{'type': {kind!r}}}" if kind in _OF_SERVERS else f"the type itself, without quotes: {kind}"
+        raise ConfigurationError(f"Cannot use {kind!r} as response_format: it is a text. Give {meant}.")
     if not (isinstance(kind, type) or hasattr(kind, "__origin__") or hasattr(kind, "__args__")):
         raise ConfigurationError(
             f"Cannot use {kind!r} as response_format: it is no type. Give a pydantic model, a dataclass, a TypedDict, a "

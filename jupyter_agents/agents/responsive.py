@@ -13,13 +13,13 @@ from typing import Any, Self
 from jupyter_agents.agents import code_running, reply_functions, states, tool_use
 from jupyter_agents.agents.built_in_replies import BUILT_IN
 from jupyter_agents.agents.chat_holding import ChatHolding
-from jupyter_agents.agents.code_config import CodeConfig, check_policy
+from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.agents.memory import Memory
 from jupyter_agents.agents.model_config import ModelConfig
+from jupyter_agents.agents.settings import instructions
 from jupyter_agents.agents.tool_user import ToolUser
 from jupyter_agents.effects import Ask
-from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import EventLog
 from jupyter_agents.human.base import HumanInput, Prompt
 from jupyter_agents.messages import Message
@@ -68,19 +68,16 @@ class ResponsiveAgent(ChatHolding, ToolUser):
         human: HumanInput | None = None,
         tool_policy: CodePolicy = "auto",
     ) -> None:
-        if not isinstance(name, str) or not name.strip():
-            raise ConfigurationError(f"Cannot name an agent {name!r}: give it a name with at least one character.")
         self.name = name
         self.description = description
         self.human_input_mode = human_input_mode
-        self.is_termination_msg = is_termination_msg or _is_terminate
+        self.is_termination_msg = _is_terminate if is_termination_msg is None else is_termination_msg
         self.default_auto_reply = default_auto_reply
         self.human = human
-        check_policy("tool_policy", tool_policy)
         self.tool_policy = tool_policy
         self._code_config = CodeConfig.from_classic(code_execution_config)
         self._model_config = ModelConfig.from_classic(llm_config)
-        self._system_message = system_message
+        self._system_message = instructions(system_message)
         limit = max_consecutive_auto_reply
         self._memory = Memory(self.MAX_CONSECUTIVE_AUTO_REPLY if limit is None else limit)
         self._functions = {}
@@ -93,7 +90,7 @@ class ResponsiveAgent(ChatHolding, ToolUser):
         self._chat_results = []
         self.announced_in: EventLog | None = None
         self.warned_in: EventLog | None = None
-        if function_map:
+        if function_map is not None:
             self.register_function(function_map)
         for function in reversed(BUILT_IN):
             self.register_auto_reply([_is_someone, None], function)
@@ -185,4 +182,6 @@ def _is_someone(sender: Any) -> bool:
 def _is_terminate(message: Mapping[str, Any]) -> bool:
     """Whether the sender says that it is done; what code or a tool has put out is not what it says."""
     said = Message.from_dict(message)
-    return said.role not in ("function", "tool") and not _CODE_RESULT.match(said.text) and is_terminate(said.text)
+    is_speech = said.role not in ("function", "tool") and not _CODE_RESULT.match(said.text)
+    of_model = getattr(message, "is_of_model", said.is_of_model)
+    return is_speech and is_terminate(said.text, of_model=of_model)

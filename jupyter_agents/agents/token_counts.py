@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.meant import short
+
 Dicts = list[dict[str, Any]]
 Counter = Callable[[str], int]
 
@@ -17,6 +20,11 @@ class Tokens:
     """Counts the tokens of messages, and makes messages shorter."""
 
     def __init__(self, count: Counter | None = None) -> None:
+        if count is not None and not callable(count):
+            raise ConfigurationError(
+                f"Cannot use count={short(count)}: it cannot be called. Give a function of a text that gives its number of "
+                "tokens, or None."
+            )
         self._count = count or estimate
 
     def of(self, message: Mapping[str, Any]) -> int:

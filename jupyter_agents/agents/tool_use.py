@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.meant import short
 from jupyter_agents.tool_signature import name_of
 from jupyter_agents.tools import Style, Tool, check_style
 
@@ -200,6 +201,12 @@ def register_function(
 
     The name is that of the function and the description its docstring, unless others are given.
     """
+    for what, agent in (("caller", caller), ("executor", executor)):
+        if not hasattr(agent, "tool_use"):
+            raise ConfigurationError(
+                f"Cannot register the function: {what}={short(agent)} is no agent. Give the agent itself, such as "
+                "AssistantAgent('assistant')."
+            )
     tool = as_tool(f, name, description)
     _check_offer(caller, tool)
     _check_function(executor, tool)
@@ -324,6 +331,11 @@ def _offered(agent: ToolUser, key: str) -> list[Mapping[str, Any]]:
 
 def _names(agent: ToolUser, key: str) -> set[str]:
     return {_name_of(one) for one in _offered(agent, key)}
+
+
+def offered_names(agent: ToolUser) -> set[str]:
+    """The names of all functions and tools that the agent's model may call."""
+    return {name for key in _KEYS.values() for name in _names(agent, key)}
 
 
 def _name_of(signature: Mapping[str, Any]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
 
 from jupyter_agents.agents import tool_use as tools_of
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.agents.identity import Identity
 from jupyter_agents.agents.tool_use import ToolUse
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.meant import functions_meant, short
 from jupyter_agents.tools import Style, call_tool
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -31,13 +32,29 @@ class ToolUser(Identity):
 
         `None` in place of a function removes it.
         """
+        if not isinstance(function_map, Mapping):
+            raise ConfigurationError(
+                f"Cannot register functions: {short(function_map)} is not by name. {functions_meant(function_map)}"
+            )
+        if not all(isinstance(name, str) for name in function_map):
+            raise ConfigurationError(
+                f"Cannot register functions: of {short(function_map)} not all names are texts. Give {{'name': function}}."
+            )
         for name, function in function_map.items():
             if function is None:
                 self._functions.pop(name, None)
             elif callable(function):
                 self._functions[name] = function
             else:
-                raise ConfigurationError(f"Cannot register function {name!r}: {function!r} cannot be called.")
+                raise ConfigurationError(
+                    f"Cannot register function {name!r}: {short(function)} cannot be called. Give a function, or None to "
+                    "remove it."
+                )
+
+    @property
+    def tool_names(self) -> set[str]:
+        """The names of what its model may call, and of what it executes for others."""
+        return {*tools_of.offered_names(self), *self._functions}
 
     async def _execute_function(self, func_call: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
         """Call a registered function with a model's arguments; whether it succeeded, and the message with its result.
@@ -50,18 +67,46 @@ class ToolUser(Identity):
 
     execute_function, a_execute_function = faces(_execute_function)
 
+    @overload
+    def register_for_llm(self, function: _F, /) -> _F: ...
+    @overload
     def register_for_llm(
-        self, *, name: str | None = None, description: str | None = None, api_style: Style = "tool"
-    ) -> Callable[[_F], _F]:
-        """A decorator that lets this agent's model propose calls of a function; its schema is made of the type hints.
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        api_style: Style = "tool",
+    ) -> Callable[[_F], _F]: ...
+    def register_for_llm(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        api_style: Style = "tool",
+    ) -> Any:
+        """Let this agent's model propose calls of a function: a decorator, with arguments or without.
 
-        Without `description` the docstring says what the function does. `api_style="function"` is the legacy form.
+        Its schema is made of the type hints. Without `description` the docstring says what the function does.
+        `api_style="function"` is the legacy form.
         """
-        return lambda function: tools_of.offer(self, function, name, description, api_style)
+        return _decorated(function, lambda given: tools_of.offer(self, given, name, description, api_style))
 
-    def register_for_execution(self, name: str | None = None) -> Callable[[_F], _F]:
-        """A decorator that lets this agent call a function when a model proposes it, with arguments that are checked."""
-        return lambda function: tools_of.take(self, function, name)
+    @overload
+    def register_for_execution(self, name: str | None = None) -> Callable[[_F], _F]: ...
+    @overload
+    def register_for_execution(self, name: _F, /) -> _F: ...
+    def register_for_execution(self, name: Any = None) -> Any:
+        """Let this agent call a function when a model proposes it, with arguments that are checked.
+
+        A decorator, with the name of the tool or without; without a name, the parentheses may be left out, too.
+        """
+        if name is None or isinstance(name, str):
+            return _decorated(None, lambda given: tools_of.take(self, given, name))
+        return _decorated(name, lambda given: tools_of.take(self, given, None))
 
     def tool(
         self,
@@ -79,9 +124,7 @@ class ToolUser(Identity):
         of both rule. For `external` and `timeout` see `Tool`.
         """
         options = {"name": name, "description": description, "external": external, "timeout": timeout}
-        if function is None:
-            return lambda given: tools_of.own(self, given, **options)
-        return tools_of.own(self, function, **options)
+        return _decorated(function, lambda given: tools_of.own(self, given, **options))
 
     def use(self, *tools: Any) -> Self:
         """Make functions, `Tool`s and all that servers offer (`MCPServer`) tools of this agent, as `tool` does; the agent.
@@ -103,3 +146,17 @@ class ToolUser(Identity):
     def can_execute_function(self, name: str | Sequence[str]) -> bool:
         """Whether this agent has a function of this name, or of all these names."""
         return tools_of.can_execute(self, name)
+
+
+def _decorated(function: Any, register: Callable[[Any], Any]) -> Any:
+    """What a decorator gives that may stand without parentheses: the function, or what is to be given one."""
+
+    def decorate(given: Any) -> Any:
+        if not callable(given):
+            raise ConfigurationError(
+                f"Cannot register {given!r} as a tool: it is no function. Give a name or a description by keyword: "
+                "name='…', description='…'."
+            )
+        return register(given)
+
+    return decorate if function is None else decorate(function)

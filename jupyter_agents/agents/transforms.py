@@ -19,6 +19,7 @@ from jupyter_agents.agents.token_counts import Counter, Tokens
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import EventLog, Noted
+from jupyter_agents.meant import short
 from jupyter_agents.run import ThisRun
 
 # -- Adding them to an agent -------------------------------------------------------------------------------------
@@ -27,7 +28,7 @@ from jupyter_agents.run import ThisRun
 class TransformMessages(Capability):
     """Changes what an agent's model is sent of a talk, by transforms that are applied one after the other.
 
-    A transform is one of those in this module, or any object with `apply_transform(messages) -> messages` (plain or
+    A transform (or a list of them) is one of those in this module, or any object with `apply_transform(messages) -> messages` (plain or
     async), which is given copies. With `verbose` the transcript says, once in a chat, that a model no longer reads
     everything. It may also be called with a list of messages, as `select_speaker_transform_messages` of a group is.
 
@@ -35,16 +36,13 @@ class TransformMessages(Capability):
     [{'role': 'user', 'content': 'c'}]
     """
 
-    def __init__(self, transforms: Iterable[Any] = (), verbose: bool = True) -> None:
-        self.transforms = list(transforms)
+    def __init__(self, transforms: Any = (), verbose: bool = True) -> None:
+        is_several = isinstance(transforms, Iterable) and not hasattr(transforms, "apply_transform")
+        self.transforms = list(transforms) if is_several else [transforms]
         self.verbose = verbose
         self._noted: WeakKeyDictionary[EventLog, set[tuple[int, str]]] = WeakKeyDictionary()
         for one in self.transforms:
-            if not isinstance(one, Transform) and not callable(getattr(one, "apply_transform", None)):
-                raise ConfigurationError(
-                    f"Cannot transform messages with {one!r}: it has no apply_transform(messages). "
-                    "Give a transform, such as MessageHistoryLimiter(20)."
-                )
+            _check_transform(one)
 
     def __repr__(self) -> str:
         return f"TransformMessages({self.transforms!r})"
@@ -79,6 +77,18 @@ class TransformMessages(Capability):
         names = ", ".join(type(one).__name__ for one in self.transforms)
         text = f"From here on the model of {agent.name} reads a part of the conversation ({after} of {before} messages: {names})."
         await Emit(Noted(run.chat, text, key))
+
+
+def _check_transform(one: Any) -> None:
+    if isinstance(one, type):
+        raise ConfigurationError(
+            f"Cannot transform messages with {one.__name__}: it is a class. Give an object of it: {one.__name__}(…)."
+        )
+    if not callable(getattr(one, "apply_transform", None)):
+        raise ConfigurationError(
+            f"Cannot transform messages with {short(one)}: it has no apply_transform(messages). "
+            "Give a transform, such as MessageHistoryLimiter(20)."
+        )
 
 
 async def _transformed(one: Any, agent: Any, messages: Dicts) -> Dicts:
@@ -126,6 +136,12 @@ class MessageHistoryLimiter(Transform):
         check_whole(type(self).__name__, "max_messages", self.max_messages, 1)
         if isinstance(self.exclude_names, str):
             self.exclude_names = [self.exclude_names]
+        names = [getattr(one, "name", one) for one in self.exclude_names or ()]
+        if not all(isinstance(one, str) for one in self.exclude_names or ()):
+            raise ConfigurationError(
+                f"Cannot use exclude_names={short(self.exclude_names)} in MessageHistoryLimiter: not all are names. "
+                f"Give exclude_names={[str(one) for one in names]!r}."
+            )
 
     def apply_transform(self, messages: Dicts) -> Dicts:
         """The messages that are kept."""
@@ -174,6 +190,11 @@ class MessageTokenLimiter(Transform):
     def __post_init__(self) -> None:
         for name, least in (("max_tokens_per_message", 1), ("max_tokens", 1), ("min_tokens", 0)):
             check_whole(type(self).__name__, name, getattr(self, name), least)
+        if self.filter_dict is not None and not isinstance(self.filter_dict, Mapping):
+            raise ConfigurationError(
+                f"Cannot use filter_dict={short(self.filter_dict)} in MessageTokenLimiter: it is no dictionary. "
+                "Give keys of messages with the values that are meant, such as {'name': ['critic']}."
+            )
         self._tokens = Tokens(self.count)
 
     def apply_transform(self, messages: Dicts) -> Dicts:

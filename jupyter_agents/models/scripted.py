@@ -48,7 +48,7 @@ class ScriptedModel:
         record: bool = True,
     ) -> None:
         self._answer_all = replies if callable(replies) else None
-        self._replies: list[Reply] = [] if callable(replies) else [replies] if isinstance(replies, str) else [*replies]
+        self._replies: list[Reply] = [] if callable(replies) else _lines(replies)
         self._delay = delay
         self._chunk = chunk
         self._record = record
@@ -117,6 +117,17 @@ class _Size:
         return self._characters
 
 
+def _lines(replies: Any) -> list[Reply]:
+    """The lines of a script, all of which must be something that can be said."""
+    if isinstance(replies, Mapping | ModelReply) or not isinstance(replies, Iterable):
+        raise ConfigurationError(f"Cannot script a model with {replies!r}: it must be a list of replies. Write […].")
+    found: list[Reply] = [replies] if isinstance(replies, str) else [*replies]
+    for line in found:
+        if not callable(line) and not isinstance(line, BaseException):
+            _to_reply(line)
+    return found
+
+
 def _to_reply(line: Any) -> ModelReply:
     if isinstance(line, ModelReply):
         return line
@@ -132,7 +143,7 @@ def _to_reply(line: Any) -> ModelReply:
         )
     raise ConfigurationError(
         f"Cannot reply {line!r}: a {type(line).__name__} stands in the script of a ScriptedModel. "
-        "Texts, ModelReply objects, message dictionaries, exceptions and functions giving one of them are accepted."
+        "Convert it with str(); texts, ModelReply objects, message dictionaries, exceptions and functions giving one of them are accepted."
     )
 
 
