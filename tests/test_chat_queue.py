@@ -169,11 +169,11 @@ def test_transcript_says_where_each_chat_begins_and_indents_none():
     shown = [bundle for one in results[0].log if (bundle := transcript.bundle(one)) is not None]
     assert [one.data["text/plain"].partition("\n")[0] for one in shown] == [
         "Chat 1 of 2: user and a.",
-        "user (to a):",
-        "a (to user):",
+        "user (to a) · chat 1:",
+        "a (to user) · chat 1:",
         "Chat 2 of 2: user#2 and b, with what chat 1 came to.",
-        "user#2 (to b):",
-        "b (to user#2):",
+        "user#2 (to b) · chat 2:",
+        "b (to user#2) · chat 2:",
     ]
     assert all("depth" not in one.data["application/vnd.jupyter-agents.message+json"] for one in shown)
 

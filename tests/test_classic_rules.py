@@ -46,6 +46,8 @@ def trio(**options):
     ("call", "keyword"),
     [
         (lambda agent: GroupChat([agent], select_speaker_auto_model_client_cls=object), "model_client_cls"),
+        (lambda agent: talker("b", chat_messages={agent: []}), "chat_messages"),
+        (lambda agent: talker("b", silent=True), "silent"),
     ],
 )
 def test_keyword_of_later_versions_that_is_not_here_is_refused_by_name(call, keyword):
@@ -209,6 +211,16 @@ def test_model_reads_the_templates_in_the_role_that_are_given():
     assert speakers(result) == ["user", "Bob"]
 
 
+def test_choosing_model_reads_the_description_or_else_the_system_message():
+    described = talker("Alice", description="Knows the data.", system_message="Be brief.")
+    group = GroupChat([described, talker("Bob", system_message="Knows the readers.")])
+
+    said = group.select_speaker_msg()
+
+    assert "Alice: Knows the data.\nBob: Knows the readers." in said
+    assert "Be brief." not in said
+
+
 def test_question_to_the_model_is_that_of_a_user_unless_another_role_is_given():
     model = ScriptedModel(["Bob"])
     group = trio(max_round=2)
@@ -269,6 +281,18 @@ def test_each_rule_and_each_heading_of_the_page_is_there_once():
 
     assert len(set(rules)) == len(rules)
     assert len(set(headings)) == len(headings)
+
+
+def test_what_is_to_be_used_instead_is_there():
+    import jupyter_agents
+    from jupyter_agents import testing
+
+    rows = PAGE.partition("## What is not here")[2].partition("\n## ")[0].splitlines()
+    used = [row.split(" | ")[1] for row in rows if row.startswith("| ") and not row.startswith("| in the classic")]
+    classes = {name for one in used for name in re.findall(r"`([A-Z][A-Za-z]+)`", one)}
+
+    assert len(used) > 20
+    assert {one for one in classes if not hasattr(jupyter_agents, one) and not hasattr(testing, one)} == set()
 
 
 def test_each_test_that_the_page_names_is_there():

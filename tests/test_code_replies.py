@@ -56,6 +56,7 @@ def test_block_runs_when_it_is_tagged_as_runnable(tag):
     [
         "No code.",
         "```\n1\n```",
+        "```\npip install numpy\n```",
         "```json\n{}\n```",
         "```text\n1\n```",
         "```output\n1\n```",

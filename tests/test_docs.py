@@ -1,6 +1,7 @@
 """What the documents name is there."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 TEST = re.compile(r"`(?P<file>[\w/]*test_\w+\.py)?(?:::(?P<name>test_\w+))?`")
 
 
+@functools.cache
 def names_in(file):
     return {
         node.name
@@ -50,38 +52,3 @@ def test_options_of_the_readme_are_those_of_the_magic():
 
     for option in set(re.findall(r"`?%%agentchat (--[\w-]+)", (ROOT / "README.md").read_text())):
         assert option in known
-
-
-def test_python_on_the_page_about_testing_runs(tmp_path, monkeypatch):
-    from jupyter_agents.code_blocks import find_code_blocks
-
-    monkeypatch.chdir(tmp_path)
-    blocks = [
-        block.code
-        for block in find_code_blocks((ROOT / "docs" / "testing.md").read_text())
-        if block.language == "python"
-    ]
-    namespace = {}
-
-    for code in blocks:
-        exec(compile(code, "docs/testing.md", "exec"), namespace)
-
-    assert len(blocks) >= 7
-
-
-def test_python_on_the_page_about_control_runs(tmp_path, monkeypatch):
-    from jupyter_agents.code_blocks import find_code_blocks
-    from jupyter_agents.session import use_session
-    from tests.fakes import quiet_session
-
-    monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "control.md").read_text()
-    blocks = [block.code for block in find_code_blocks(page) if block.language == "python"]
-    namespace = {}
-
-    with use_session(quiet_session()):
-        for code in blocks:
-            exec(compile(code, "docs/control.md", "exec"), namespace)
-
-    assert namespace["loaded"].messages == namespace["result"].messages
-    assert len(blocks) >= 4

@@ -207,6 +207,7 @@ def test_hooks_are_listed_by_their_names():
     ("name", "hook", "words"),
     [
         ("process_last_message", len, "Use 'process_last_received_message'"),
+        ("a_process_last_received_message", len, "Use 'process_last_received_message'"),
         (LAST, "len", "it cannot be called"),
         (LAST, repr, "Register it once"),
     ],

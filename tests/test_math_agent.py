@@ -295,6 +295,17 @@ def test_question_is_answered_by_the_function_that_is_given(face):
     assert result.messages[2]["context"] == {"external": True}
 
 
+@both_faces
+def test_override_of_asking_wolfram_is_obeyed(face):
+    class Mine(MathUserProxyAgent):
+        async def a_execute_one_wolfram_query(self, query):
+            return f"asked {query.strip()}", True
+
+    result = face(Mine(code_execution_config=False), "initiate_chat", assistant(QUERY, r"\boxed{2}"), problem=PROBLEM)
+
+    assert texts(result.messages)[2] == "asked solve x^2 = 4"
+
+
 def test_question_is_refused_when_nothing_answers_it():
     me, _ = solver()
 

@@ -81,7 +81,8 @@ def test_chats_of_a_series_are_shown_one_below_the_other(page, is_followed):
         *(ChatEnded(2, "termination message"), SeriesEnded(0)),
     )
 
-    assert [text.rpartition("\n")[2] for text in cell.texts()] == ["first", "Summary: So. It is.", "second"]
+    said = [text.rpartition("\n")[2] for text in cell.texts()]
+    assert said == ["first", "chat 1 · Summary: So. It is.", "second"]
     assert [one[1][MESSAGE_MIME].get("depth", 0) for one in cell.outputs] == [0, 0, 0]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jupyter_agents import Budget, EndedBy, GroupChat, GroupChatManager, UserProxyAgent
+from jupyter_agents import AssistantAgent, Budget, EndedBy, GroupChat, GroupChatManager, UserProxyAgent
 from jupyter_agents.errors import (
     ConfigurationError,
     InvalidMessageError,
@@ -174,6 +174,23 @@ def test_message_may_be_what_a_function_gives():
     result = user().initiate_chat(assistant("Hm. TERMINATE"), message="?", summary_method=lambda *_: {"content": "So."})
 
     assert result.summary == "So."
+
+
+def test_messages_that_are_summed_up_may_be_others():
+    class Reader(AssistantAgent):
+        def chat_messages_for_summary(self, agent):
+            return [{"role": "user", "content": "Only this."}]
+
+    model = ScriptedModel(["Hi.", "In short: this."])
+
+    result = user().initiate_chat(
+        Reader("reader", llm_config=model), message="go", max_turns=1, summary_method="reflection_with_llm"
+    )
+
+    assert result.summary == "In short: this."
+    read = [one["content"] for one in model.requests[1].messages]
+    assert "Only this." in read
+    assert "go" not in read
 
 
 def test_arguments_of_the_caller_stay_as_they_are():
