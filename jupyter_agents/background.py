@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyter_agents.agents.faces import call_hook
+from jupyter_agents.agents.keywords import check_keywords
 from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
 from jupyter_agents.drive import a_drive
@@ -46,6 +47,7 @@ class Chat:
                 raise ConfigurationError(
                     f"Cannot make a chat with {one!r}: it is no agent. Give an agent, such as AssistantAgent('assistant')."
                 )
+        check_keywords(initiator, options)
         self._names = f"{initiator.name} and {recipient.name}"
         self._sides = initiator, recipient
         self._hold: Callable[[], Coroutine[Any, Any, ChatResult]] = lambda: call_hook(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.meant import is_whole, short
 from jupyter_agents.messages import Usage
 from jupyter_agents.termination import ChatEnds, EndedBy
 
 
+@refuses_unknown
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits on a chat and everything nested in it. `None` is no limit.

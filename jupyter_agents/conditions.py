@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, NoReturn
 
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.code_blocks import remove_code
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.likeness import is_blank, repetition
@@ -97,6 +98,7 @@ def _refuse_part(other: object) -> NoReturn:
 # -- What was said, and by whom ----------------------------------------------------------------------------------
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class TextMention(Condition):
     """Ends a chat when the last message holds a text, in its author's own words (not in code or a quotation)."""
@@ -118,6 +120,7 @@ class TextMention(Condition):
         return f"the text {self.text!r} was mentioned" if found else None
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class MaxMessages(Condition):
     """Ends a chat after so many messages, the opening one included."""
@@ -132,6 +135,7 @@ class MaxMessages(Condition):
         return f"{self.count} messages were sent" if len(messages) >= self.count else None
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class CallOf(Condition):
     """Ends a chat when the last message calls a function or tool of this name."""
@@ -192,6 +196,7 @@ class SaidBy(Condition):
         return " ".join(_nobody_named(one, present or ()) for one in unknown) or None
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class When(Condition):
     """Ends a chat when a function of the messages says so."""
@@ -236,6 +241,7 @@ class ExternalStop(Condition):
 # -- Chats that get nowhere --------------------------------------------------------------------------------------
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class EmptyReplies(Condition):
     """Ends a chat after so many messages in a row with nothing in them. Two in a row end every chat."""
@@ -253,6 +259,7 @@ class EmptyReplies(Condition):
         )
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class Repetition(Condition):
     """Ends a chat when the same messages come round so many times, be it one or several by turns.
@@ -277,6 +284,7 @@ class Repetition(Condition):
 # -- What it takes -----------------------------------------------------------------------------------------------
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class MaxTokens(Condition):
     """Ends a chat once its models, with those of nested chats, have used so many tokens.
@@ -300,6 +308,7 @@ class MaxTokens(Condition):
         return f"Not all tokens of {_named(unknown)} are known; the others do not count as used." if unknown else None
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class MaxCost(Condition):
     """Ends a chat once the calls of its models, with those of nested chats, have cost so much, in the unit of `prices`.
@@ -354,6 +363,7 @@ class MaxCost(Condition):
         return sum(one * (count or 0) for one, count in zip(price, counts, strict=True)) / 1000
 
 
+@refuses_unknown
 @dataclass(frozen=True)
 class MaxSeconds(Condition):
     """Ends a chat at its first message after so many seconds, pauses left out. What takes long is not cut off."""

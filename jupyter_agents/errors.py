@@ -3,7 +3,8 @@
     JupyterAgentsError
     ├── ConfigurationError          an option, a setting or an argument is wrong
     │   ├── ModelNotConfiguredError no model is configured or found
-    │   └── UnknownAgentError       a name that no agent in the namespace has
+    │   ├── UnknownAgentError       a name that no agent in the namespace has
+    │   └── UnknownArgumentError    a keyword that a constructor does not take (also a TypeError)
     ├── InvalidMessageError         a message with nothing in it (also a ValueError)
     ├── NoHumanError                a prompt is due and nobody can answer it
     ├── ScriptEndedError            a scripted model or person has nothing more to say
@@ -74,6 +75,10 @@ class ModelNotConfiguredError(ConfigurationError):
 
 class UnknownAgentError(ConfigurationError):
     """No agent in the namespace has this name."""
+
+
+class UnknownArgumentError(ConfigurationError, TypeError):
+    """A constructor does not take this keyword."""
 
 
 class InvalidMessageError(JupyterAgentsError, ValueError):

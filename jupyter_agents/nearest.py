@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The most similar known name, or `None` when none is similar.
+def nearest(name: str, known: Iterable[str], *, at_least: float = 0.6) -> str | None:
+    """The most similar known name, or `None` when none is similar; one that differs in its case alone is.
 
-    >>> nearest("temprature", ["temperature", "top_p"])
-    'temperature'
+    >>> nearest("temprature", ["temperature", "top_p"]), nearest("never", ["ALWAYS", "NEVER"])
+    ('temperature', 'NEVER')
     """
     from difflib import get_close_matches
 
-    found = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    known = list(known)
+    if found := get_close_matches(name, known, n=1, cutoff=at_least):
+        return found[0]
+    cased = {one.lower(): one for one in known}
+    found = get_close_matches(name.lower(), cased, n=1, cutoff=at_least)
+    return cased[found[0]] if found else None
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The question whether another name was meant, where one is near; to be put after a sentence.
+
+    >>> did_you_mean("temprature", ["temperature", "top_p"])
+    " Did you mean 'temperature'?"
+    """
+    meant = nearest(name, known) if isinstance(name, str) else None
+    return f" Did you mean {meant!r}?" if meant else ""
 
 
 def mistyped(name: str, known: Iterable[str]) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def _policy_of_environment() -> CodePolicy | None:
     accepted = get_args(CodePolicy)
     if policy and policy not in accepted:
         raise ConfigurationError(
-            f"Cannot use {CODE_POLICY_VARIABLE}={policy!r}: it must be one of {', '.join(accepted)}. Correct it."
+            f"Cannot use {CODE_POLICY_VARIABLE}={policy!r}: it must be one of {', '.join(accepted)}."
+            f"{did_you_mean(policy, accepted) or ' Correct it.'}"
         )
     return cast(CodePolicy, policy) if policy else None
 
@@ -214,7 +216,9 @@ _MODES = get_args(ReplayMode)
 def _mode_of_environment() -> ReplayMode | None:
     mode = os.environ.get(REPLAY_VARIABLE, "").strip().lower()
     if mode and mode not in _MODES:
-        raise ConfigurationError(f"Cannot use {REPLAY_VARIABLE}={mode!r}: it must be one of {', '.join(_MODES)}.")
+        raise ConfigurationError(
+            f"Cannot use {REPLAY_VARIABLE}={mode!r}: it must be one of {', '.join(_MODES)}.{did_you_mean(mode, _MODES)}"
+        )
     return cast(ReplayMode, mode) if mode else None
 
 

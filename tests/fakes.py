@@ -20,12 +20,12 @@ from tests.drivers import on_a_loop
 SOON = 5.0  # seconds, more than it ever takes
 
 
-def sync_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+def sync_face(agent: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """The value of the plain method."""
     return getattr(agent, name)(*args, **kwargs)
 
 
-def async_face(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+def async_face(agent: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """The value of the `a_` method, awaited on a loop of its own."""
     return on_a_loop(lambda: getattr(agent, f"a_{name}")(*args, **kwargs))
 

@@ -139,7 +139,7 @@ def test_no_key_is_needed_when_the_model_is_only_made():
         (5, "Cannot use llm_config of type int"),
         ({"config_list": []}, "Cannot use config_list: it is empty"),
         ({"config_list": {"model": "a"}}, "Cannot use config_list of type dict"),
-        ({"config_list": ["gpt-4"]}, "Cannot use config_list: it holds a str"),
+        ({"config_list": ["gpt-4"]}, "Cannot use config_list: entry 1 is a str"),
         ({"model": 5}, "Cannot use a model of type int"),
         ({1: 2}, "Cannot use a key of type int"),
     ],
@@ -314,7 +314,7 @@ def test_list_is_read_when_it_is_in_a_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{oops", "it is not JSON"), ('{"model": "a"}', "of type dict"), ("[5]", "it holds a int")]
+    ("text", "said"), [("{oops", "it is not JSON"), ('{"model": "a"}', "of type dict"), ("[5]", "entry 1 is a int")]
 )
 def test_mistake_is_a_clear_error_when_the_list_is(monkeypatch, text, said):
     monkeypatch.setenv("MY_CONFIGS", text)

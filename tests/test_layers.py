@@ -24,6 +24,7 @@ L0 = (
     "likeness",
     "budget",
     "nearest",
+    "arguments",
     "meant",
     "boxed",
     "formula",

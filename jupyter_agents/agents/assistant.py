@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.arguments import unknown_argument
+from jupyter_agents.errors import UnknownArgumentError
 from jupyter_agents.models.base import Model
 from jupyter_agents.models.masking import kind_of
-from jupyter_agents.nearest import nearest
 from jupyter_agents.termination import HumanInputMode
 
 SYSTEM_MESSAGE = """\
@@ -38,7 +39,7 @@ class AssistantAgent(ResponsiveAgent):
     """An agent that answers with a model, asks nobody and runs no code itself.
 
     Inference settings may also be given as keywords (`model=…`, `temperature=…`, `functions=…`, `config_list=…`),
-    as the classic documentation does; any other unknown keyword is a `TypeError`.
+    as the classic documentation does; any other unknown keyword is refused, by the nearest name.
 
     >>> AssistantAgent("assistant", model="gpt-4o", temperature=0).llm_config
     {'model': 'gpt-4o', 'temperature': 0}
@@ -65,23 +66,17 @@ class AssistantAgent(ResponsiveAgent):
             max_consecutive_auto_reply,
             human_input_mode,
             code_execution_config=code_execution_config,
-            llm_config=_merged(llm_config, kwargs),
+            llm_config=_merged(type(self), llm_config, kwargs),
             **own,
         )
 
 
 _AGENT_KEYS = ("function_map", "default_auto_reply", "description", "human", "tool_policy")
-_OWN_KEYS = (
-    "system_message",
-    "llm_config",
-    "is_termination_msg",
-    "max_consecutive_auto_reply",
-    "human_input_mode",
-    "code_execution_config",
-)
 
 
-def _merged(llm_config: Mapping[str, Any] | Model | bool | None, keywords: dict[str, Any]) -> Any:
+def _merged(
+    cls: type[AssistantAgent], llm_config: Mapping[str, Any] | Model | bool | None, keywords: dict[str, Any]
+) -> Any:
     """Inference settings given as keywords, over those in `llm_config`."""
     if not keywords:
         return llm_config
@@ -89,13 +84,10 @@ def _merged(llm_config: Mapping[str, Any] | Model | bool | None, keywords: dict[
 
     unknown = next((key for key in keywords if key not in INFERENCE_KEYS), None)
     if unknown is not None:
-        guess = nearest(unknown, {*INFERENCE_KEYS, *_AGENT_KEYS, *_OWN_KEYS})
-        raise TypeError(
-            f"AssistantAgent() got an unexpected keyword argument {unknown!r}"
-            + (f". Did you mean {guess!r}?" if guess else "")
-        )
+        raise unknown_argument(cls, unknown, more=sorted(INFERENCE_KEYS))
     if llm_config is not None and not isinstance(llm_config, Mapping):
-        raise TypeError(
-            f"AssistantAgent() takes inference keywords only with a dictionary llm_config, not one {kind_of(llm_config)}"
+        raise UnknownArgumentError(
+            f"Cannot make {cls.__name__}: it takes inference keywords only with a dictionary llm_config, not one "
+            f"{kind_of(llm_config)}. Give the model its settings itself."
         )
     return {**(llm_config or {}), **keywords}

@@ -9,6 +9,7 @@ from jupyter_agents.agents import chat_queue as queues
 from jupyter_agents.agents import hooks, nested_chats, openings
 from jupyter_agents.agents.chat_queue import ChatResults
 from jupyter_agents.agents.faces import faces
+from jupyter_agents.agents.keywords import check_keywords, note_unread
 from jupyter_agents.agents.memory import Opening, in_chat, wait_for_pair
 from jupyter_agents.agents.new_talks import NewTalk, begin_anew, new_talks
 from jupyter_agents.agents.reply_chain import ReplyChain
@@ -29,11 +30,13 @@ from jupyter_agents.termination import Condition, Ending
 class ChatHolding(ReplyChain):
     """The part of an agent that talks with another one until their chat ends."""
 
+    opening_arguments: tuple[str, ...] = ()
+    """What `initiate_chat` takes for the opening of this class, beside `message` and `carryover`."""
     _chat_results: ChatResults
 
     async def _generate_init_message(self, **context: Any) -> str | dict[str, Any]:
         """The opening message of `initiate_chat`, from its keyword arguments: `message` and `carryover`. An override point."""
-        message, texts = openings.given_message(context), openings.carried_over(context.get("carryover"))
+        message, texts = openings.given_message(self, context), openings.carried_over(context.get("carryover"))
         if message is None:
             asked = await openings.ask_opening(self, None, context)
             return asked.to_classic() or ""
@@ -63,7 +66,7 @@ class ChatHolding(ReplyChain):
 
         `message` (a text, a message dictionary, or a function of sender, recipient and the other keyword arguments) opens
         it; with `None` a person is asked for it. `carryover` (a text, or a list) is put below it. Other keyword arguments
-        go to `generate_init_message`. `max_turns` counts round trips (a group has its `max_round` instead), `termination` is a
+        go to `generate_init_message`; a mistyped one is refused. `max_turns` counts round trips (a group has its `max_round` instead), `termination` is a
         condition, `budget` covers nested chats too. `silent` shows nothing. Both forget what they said to each other before,
         and so does a group that one of them leads; with `clear_history=False` they go on from what they remember.
 
@@ -78,6 +81,7 @@ class ChatHolding(ReplyChain):
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
         _check_agent(recipient)
+        check_keywords(self, context)
         for name, flag in (("clear_history", clear_history), ("silent", silent)):
             check_flag(name, flag)
         form = asked_of(recipient, response_format)
@@ -181,6 +185,7 @@ class ChatHolding(ReplyChain):
         context: Mapping[str, Any],
         told: Sequence[NewTalk] = (),
     ) -> Ending:
+        await note_unread(loop.run, self, context)
         for one in told:
             await one.tell(loop.run)
         first = first or await openings.ask_opening(self, recipient, context)

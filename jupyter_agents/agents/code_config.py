@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.executors.base import Executor
+from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.session import CodePolicy
 
 _KEYS = ("work_dir", "timeout", "last_n_messages", "use_docker", "executor", "policy")
@@ -67,7 +68,9 @@ def stricter(policy: CodePolicy, other: CodePolicy | None) -> CodePolicy:
 def check_policy(name: str, policy: Any) -> None:
     """Raise `ConfigurationError` unless it is a policy."""
     if policy not in _STRICTNESS:
-        raise ConfigurationError(f"Cannot use {name}={policy!r}: it must be one of {', '.join(_STRICTNESS)}.")
+        raise ConfigurationError(
+            f"Cannot use {name}={policy!r}: it must be one of {', '.join(_STRICTNESS)}.{did_you_mean(policy, _STRICTNESS)}"
+        )
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -75,6 +78,7 @@ def _check(given: Mapping[str, Any]) -> None:
     if unknown:
         raise ConfigurationError(
             f"Cannot use code_execution_config key {unknown[0]!r}: known keys are {', '.join(_KEYS)}."
+            + did_you_mean(unknown[0], _KEYS)
         )
     if given.get("use_docker"):
         raise ConfigurationError(

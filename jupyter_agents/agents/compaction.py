@@ -11,6 +11,7 @@ from jupyter_agents.agents.message_units import Dicts, as_text, unit_at_start, u
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.token_counts import Counter, Tokens
 from jupyter_agents.agents.transforms import Transform, check_whole
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError, ModelError
 from jupyter_agents.events import Noted
@@ -22,6 +23,7 @@ _MOST_TALKS = 32
 """Of so many talks the summaries are kept."""
 
 
+@refuses_unknown
 class Compaction(Transform):
     """Has a model sum up the older part of a talk when it gets too long; the last messages stay as they are.
 

@@ -67,7 +67,7 @@ def core_of(function: Any) -> Core[..., Any] | None:
     return getattr(function, "core", None) if isinstance(function, FunctionType) else None
 
 
-async def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+async def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """The value of a function, which may be a user's (plain or async) or a face of ours."""
     core = core_of(function)
     if core is None:
@@ -76,7 +76,7 @@ async def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return await (core(*args, **kwargs) if owner is None else core(owner, *args, **kwargs))
 
 
-async def call_hook(agent: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+async def call_hook(agent: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """The value of a method that may be overridden, as `name` or as `a_<name>`.
 
     The most derived override wins. Where one class overrides both faces, the driver takes its own.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from jupyter_agents.arguments import arguments_of
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.nearest import nearest
+from jupyter_agents.nearest import did_you_mean, nearest
 
 AGAIN = ("llm_config", "functions", "is_termination_msg", "human", "executor")
 """What can be given for every agent, besides arguments of its class."""
@@ -30,7 +30,7 @@ def check_given(states: Any, given: Any) -> None:
         if name not in states:
             raise ConfigurationError(
                 f"Cannot load the agents: something is given for {name!r}, who is not among them. "
-                f"There are {', '.join(states)}.{_meant(name, states)}"
+                f"There are {', '.join(states)}.{did_you_mean(name, states)}"
             )
         if not isinstance(found, Mapping):
             raise ConfigurationError(
@@ -40,7 +40,7 @@ def check_given(states: Any, given: Any) -> None:
 
 def check_keys(cls: type[Any], state: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise `ConfigurationError` for something that cannot be given for an agent of this class, naming what can."""
-    arguments, takes_more = _arguments(cls)
+    arguments, takes_more = arguments_of(cls)
     own = [*AGAIN, *(OF_GROUP if "group" in state else ())]
     known = {*own, *arguments}
     for key in given:
@@ -48,7 +48,7 @@ def check_keys(cls: type[Any], state: Mapping[str, Any], given: Mapping[str, Any
             continue
         raise ConfigurationError(
             f"Cannot load the agent {state['name']!r}: {key!r} is given for it, and there is no such thing to give. "
-            f"Give {', '.join(own)}, or arguments of {cls.__name__}.{_meant(key, known)}"
+            f"Give {', '.join(own)}, or arguments of {cls.__name__}.{did_you_mean(key, known)}"
         )
     _check_values(state, given)
 
@@ -71,33 +71,8 @@ def _check_values(state: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         )
 
 
-def _arguments(cls: type[Any]) -> tuple[set[str], bool]:
-    """The names that the constructor of a class takes, and those of its bases where it hands on what is left.
-
-    And whether there may be more: who writes a class may look for names in what is left.
-    """
-    names: set[str] = set()
-    is_ours = True
-    for one in _constructors(cls):
-        found = inspect.signature(one).parameters.values()
-        names |= {each.name for each in found if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
-        if not any(each.kind is each.VAR_KEYWORD for each in found):
-            break
-        is_ours &= one.__module__.startswith("jupyter_agents.")
-    return names - {"self"}, not is_ours
-
-
-def _constructors(cls: type[Any]) -> Iterator[Any]:
-    return (vars(one)["__init__"] for one in cls.__mro__[:-1] if "__init__" in vars(one))
-
-
 def _form(name: str) -> str:
     return f"Give {{{name!r}: {{'llm_config': …}}}}, or any of {', '.join(AGAIN[1:])} and the arguments of its class there."
-
-
-def _meant(name: Any, known: Any) -> str:
-    meant = nearest(str(name), known)
-    return f" Did you mean {meant!r}?" if meant else ""
 
 
 def _short(value: Any) -> str:

@@ -11,7 +11,6 @@ from jupyter_agents.agents.faces import call, faces
 from jupyter_agents.agents.group_members import (
     checked_agents,
     find_member,
-    hint_for,
     named_members,
     names_of,
     with_teams,
@@ -20,16 +19,19 @@ from jupyter_agents.agents.mentions import chosen_name, mentioned
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.speaker_by_hand import choose_by_hand
 from jupyter_agents.agents.transitions import Transitions, TransitionsType
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import SpeakerChosen
 from jupyter_agents.messages import Message, wire_name
 from jupyter_agents.models.base import Model, ModelRequest
+from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.run import ThisRun
 from jupyter_agents.session import Rendered, rendered
 
 SpeakerSelectionMethod = Literal["auto", "manual", "random", "round_robin"]
 _METHODS = ("auto", "manual", "random", "round_robin")
+_ROLES = ("user", "system", "assistant", "developer")
 
 _MESSAGE = """\
 A group works on a task together. Its members:
@@ -42,6 +44,7 @@ _SEVERAL = "Your answer names several of the group ({named}). Only one can speak
 _QUOTED = 200
 
 
+@refuses_unknown
 @dataclass(eq=False)
 class GroupChat:
     """Agents that talk with each other, one at a time, and the rule by which the next speaker is found.
@@ -96,6 +99,7 @@ class GroupChat:
         self.last_speaker: Any = None
         _check_numbers(self)
         _check_method(self.speaker_selection_method)
+        _check_role(self.role_for_select_speaker_messages)
         graph, repeats = self.allowed_or_disallowed_speaker_transitions, self.allow_repeat_speaker
         if graph is not None and repeats is not None:
             raise ConfigurationError(
@@ -236,7 +240,7 @@ class GroupChat:
             raise ConfigurationError(
                 f"Cannot give the word to {getattr(found, 'name', found)!r}: it is not in the group. The function that "
                 f"selects the speaker must give one of {names_of(self.agents)} (the agent, or its name), the name of a "
-                f"method ({', '.join(_METHODS)}), or None to end the chat.{hint_for(found, (*self.agent_names, *_METHODS))}"
+                f"method ({', '.join(_METHODS)}), or None to end the chat.{did_you_mean(found, (*self.agent_names, *_METHODS))}"
             )
         return member
 
@@ -352,10 +356,18 @@ def _is_method(value: Any) -> bool:
     return isinstance(value, str) and value.lower() in _METHODS
 
 
+def _check_role(role: Any) -> None:
+    if role not in _ROLES:
+        raise ConfigurationError(
+            f"Cannot use role_for_select_speaker_messages={role!r}: it must be one of {', '.join(_ROLES)}."
+            + did_you_mean(role, _ROLES)
+        )
+
+
 def _check_method(method: Any) -> None:
     if callable(method) or _is_method(method):
         return
     raise ConfigurationError(
         f"Cannot select speakers by {method!r}: it must be one of {', '.join(_METHODS)}, or a function of "
-        f"(last_speaker, groupchat).{hint_for(method, _METHODS)}"
+        f"(last_speaker, groupchat).{did_you_mean(method, _METHODS)}"
     )

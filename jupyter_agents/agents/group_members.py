@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyter_agents.agents.mentions import same_name
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.nearest import nearest
+from jupyter_agents.nearest import did_you_mean
 
 
 def checked_agents(given: Any) -> list[Any]:
@@ -78,7 +78,7 @@ def named_members(agents: Sequence[Any], given: Iterable[Any], where: str) -> li
         if member is None:
             raise ConfigurationError(
                 f"Cannot build the group: {where} name {_shown(one)}, who is not in it. It has {names_of(agents)}."
-                f"{hint_for(one, (each.name for each in agents))}"
+                f"{did_you_mean(one, (each.name for each in agents))}"
             )
         found.append(member)
     return found
@@ -87,12 +87,6 @@ def named_members(agents: Sequence[Any], given: Iterable[Any], where: str) -> li
 def names_of(agents: Iterable[Any]) -> str:
     """The names, for a sentence."""
     return ", ".join(one.name for one in agents)
-
-
-def hint_for(given: Any, known: Iterable[str]) -> str:
-    """The question whether another name was meant, where one is near; after a sentence."""
-    guess = nearest(given, known) if isinstance(given, str) else None
-    return f" Did you mean {guess!r}?" if guess else ""
 
 
 def _shown(value: Any) -> str:

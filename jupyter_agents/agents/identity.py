@@ -13,6 +13,7 @@ from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.human.base import HumanInput
 from jupyter_agents.models.base import Model
+from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.session import CodePolicy
 from jupyter_agents.termination import HumanInputMode
 
@@ -50,7 +51,9 @@ class Identity:
     @human_input_mode.setter
     def human_input_mode(self, mode: HumanInputMode) -> None:
         if mode not in _MODES:
-            raise ConfigurationError(f"Cannot use human_input_mode={mode!r}: it must be one of {', '.join(_MODES)}.")
+            raise ConfigurationError(
+                f"Cannot use human_input_mode={mode!r}: it must be one of {', '.join(_MODES)}.{did_you_mean(mode, _MODES)}"
+            )
         self._human_input_mode = mode
 
     @property

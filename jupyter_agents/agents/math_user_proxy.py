@@ -16,6 +16,7 @@ from jupyter_agents.boxed import last_boxed
 from jupyter_agents.code_blocks import CodeBlock, fenced, find_code_blocks, remove_code
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.messages import Message
+from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.termination import HumanInputMode
 
@@ -99,6 +100,7 @@ class MathUserProxyAgent(UserProxyAgent):
     """
 
     MAX_CONSECUTIVE_AUTO_REPLY = 15
+    opening_arguments = ("problem", "prompt_type", "customized_prompt")
     MAX_RESULT = 2000
 
     def __init__(
@@ -165,7 +167,7 @@ class MathUserProxyAgent(UserProxyAgent):
         Arguments: `problem`, `prompt_type`, `customized_prompt` (what is said instead of the instructions). Without a
         `problem` it is the plain `message`.
         """
-        given = dict(zip(("problem", "prompt_type", "customized_prompt"), args, strict=False)) | context
+        given = dict(zip(self.opening_arguments, args, strict=False)) | context
         self._begin_anew()
         if "problem" not in given:
             return await super()._generate_init_message(**given)
@@ -175,6 +177,7 @@ class MathUserProxyAgent(UserProxyAgent):
         if kind not in PROMPTS:
             raise ConfigurationError(
                 f"Cannot use prompt_type={kind!r}: it must be one of {', '.join(PROMPTS)}. Or pass a customized_prompt."
+                + did_you_mean(kind, PROMPTS)
             )
         return _carrying(f"{PROMPTS[kind]}{given['problem']}", given)
 

@@ -53,7 +53,7 @@ class NestedChats:
         self, agent: Any, chat_queue: Sequence[Mapping[str, Any]], reply_func: str | Callable[..., Any]
     ) -> None:
         _check_function(reply_func)
-        read_queue([] if chat_queue is None else _without_config(chat_queue), agent)
+        read_queue([] if chat_queue is None else chat_queue, agent, is_nested=True)
         self._queue = [dict(one) for one in chat_queue]
         if not self._queue:
             raise ConfigurationError("Cannot register nested chats: the queue is empty. Give at least one chat.")
@@ -185,13 +185,6 @@ def _check_function(reply_func: Any) -> None:
         f"Cannot register nested chats: reply_func_from_nested_chats is {reply_func!r}. Use {BY_SUMMARY!r}"
         + ("." if meant else ", or a function of (chat_queue, recipient, messages, sender, config).")
     )
-
-
-def _without_config(queue: Any) -> Any:
-    """The queue without what only nested chats have; what is no queue is left to `read_queue` to refuse."""
-    if not isinstance(queue, list | tuple):
-        return queue
-    return [{key: v for key, v in one.items() if key != _CONFIG} if isinstance(one, Mapping) else one for one in queue]
 
 
 def _check_carryover(number: int, entry: Mapping[str, Any]) -> None:

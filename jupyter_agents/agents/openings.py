@@ -31,14 +31,16 @@ async def opening_message(sender: Any, recipient: Any, context: Mapping[str, Any
         return await prepared(await call_hook(sender, "generate_init_message", **context), recipient)
     if is_asked_for(context):
         return None
-    return with_context(await prepared(given_message(context), recipient), texts)
+    return with_context(await prepared(given_message(sender, context), recipient), texts)
 
 
-def given_message(context: Mapping[str, Any]) -> Any:
+def given_message(sender: Any, context: Mapping[str, Any]) -> Any:
     """The message among the keyword arguments. Raises `ConfigurationError` where there is none."""
     if "message" not in context:
+        begins = [f"{name}='…'" for name in (*sender.opening_arguments[:1], "message")]
         raise ConfigurationError(
-            "Cannot begin a chat: there is no message. Pass message='…' to initiate_chat, or message=None to be asked for it."
+            f"Cannot begin a chat: there is no message. Pass {begins[0]} to initiate_chat, or "
+            + ("message=None to be asked for it." if len(begins) == 1 else f"{begins[1]}.")
         )
     return context["message"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from jupyter_agents.agents.faces import is_overridden
+from jupyter_agents.agents.keywords import OF_CHAT, Readers
 from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.summaries import Summary
 from jupyter_agents.errors import ConfigurationError
@@ -17,21 +17,8 @@ from jupyter_agents.progress import Limits, check_flag
 from jupyter_agents.replies import is_agent
 
 _OF_QUEUE = ("sender", "recipient", "chat_id", "prerequisites", "finished_chat_indexes_to_exclude_from_carryover")
+_OF_NESTED = "carryover_config"
 _LEFT_OUT = "finished_chat_indexes_to_exclude_from_carryover"
-_OF_CHAT = (
-    "message",
-    "carryover",
-    "clear_history",
-    "silent",
-    "max_turns",
-    "termination",
-    "budget",
-    "summary_method",
-    "summary_args",
-    "response_format",
-    "cache",
-    "verbose",
-)
 
 
 @dataclass(frozen=True)
@@ -61,14 +48,16 @@ class QueuedChat:
         return bool(self.options.get("silent"))
 
 
-def read_queue(queue: Any, sender: Any = None) -> list[QueuedChat]:
+def read_queue(queue: Any, sender: Any = None, *, is_nested: bool = False) -> list[QueuedChat]:
     """The chats of a queue; `sender` begins those whose entries name nobody. Nothing is changed in the entries.
+
+    Functions as messages of nested chats are not given what else is in the entries.
 
     Raises `ConfigurationError` for whatever is wrong with them.
     """
     entries = _entries(queue)
     for number, entry in enumerate(entries, 1):
-        _check_entry(number, entry, sender)
+        _check_entry(number, entry, sender, is_nested)
     if any(one.get("chat_id") is not None or "prerequisites" in one for one in entries):
         return _as_graph(entries, sender)
     return _in_sequence(entries, sender)
@@ -89,7 +78,7 @@ def _entries(queue: Any) -> list[Mapping[str, Any]]:
     return entries
 
 
-def _check_entry(number: int, entry: Mapping[str, Any], sender: Any) -> None:
+def _check_entry(number: int, entry: Mapping[str, Any], sender: Any, is_nested: bool) -> None:
     sender = sender if entry.get("sender") is None else entry["sender"]
     for what, agent in (("sender", sender), ("recipient", entry.get("recipient"))):
         if agent is None:
@@ -98,7 +87,7 @@ def _check_entry(number: int, entry: Mapping[str, Any], sender: Any) -> None:
             raise ConfigurationError(
                 f"Cannot hold chat {number}: its {what} {agent!r} is no agent. Give an agent, such as AssistantAgent('a')."
             )
-    _check_keys(number, entry, sender)
+    _check_keys(number, entry, Readers.of(sender, None if is_nested else entry.get("message")), is_nested)
     try:
         Limits(entry.get("max_turns"), entry.get("termination"), entry.get("budget"))
         Summary(entry.get("summary_method", "last_msg"), entry.get("summary_args") or {}).check(
@@ -111,19 +100,21 @@ def _check_entry(number: int, entry: Mapping[str, Any], sender: Any) -> None:
         raise ConfigurationError(f"Cannot hold chat {number}: {error}") from None
 
 
-def _check_keys(number: int, entry: Mapping[str, Any], sender: Any) -> None:
-    """Refuse what nobody would read. A function of the context may read anything, and so may an override."""
-    if callable(entry.get("message")) or is_overridden(sender, "generate_init_message"):
-        return
-    if is_overridden(sender, "initiate_chat"):
-        return
-    known = (*_OF_QUEUE, *_OF_CHAT)
-    unknown = next((key for key in entry if key not in known), None)
-    if unknown is None:
-        return
-    meant = nearest(str(unknown), known)
-    way_out = f"Use {meant!r}." if meant else f"Known are {', '.join(known)}."
-    raise ConfigurationError(f"Cannot hold chat {number}: it has {unknown!r}, which nobody reads. {way_out}")
+def _check_keys(number: int, entry: Mapping[str, Any], readers: Readers, is_nested: bool) -> None:
+    """Refuse what nobody would read, and slips. A function of the context may read anything, and so may an override."""
+    known = (*_OF_QUEUE, *OF_CHAT, *readers.names, *([_OF_NESTED] if is_nested else []))
+    for key in entry:
+        if key in known:
+            continue
+        if not readers.read_all:
+            meant = nearest(str(key), known)
+            way_out = f"Use {meant!r}." if meant else f"Known are {', '.join(known)}."
+            raise ConfigurationError(f"Cannot hold chat {number}: it has {key!r}, which nobody reads. {way_out}")
+        meant = readers.meant(str(key), known)
+        if meant is not None:
+            raise ConfigurationError(
+                f"Cannot hold chat {number}: it has {key!r}, which is not one of its settings. Use {meant!r}, or another name."
+            )
 
 
 def _options(entry: Mapping[str, Any]) -> dict[str, Any]:

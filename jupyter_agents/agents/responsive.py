@@ -19,6 +19,7 @@ from jupyter_agents.agents.memory import Memory
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.settings import instructions
 from jupyter_agents.agents.tool_user import ToolUser
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.effects import Ask
 from jupyter_agents.events import EventLog
 from jupyter_agents.human.base import HumanInput, Prompt
@@ -31,6 +32,7 @@ from jupyter_agents.termination import HumanInputMode, is_terminate, read_questi
 _CODE_RESULT = re.compile(r"exitcode: -?\d+ \(execution (?:succeeded|failed)\)\n")
 
 
+@refuses_unknown
 class ResponsiveAgent(ChatHolding, ToolUser):
     """An agent that answers what it receives: by a person, by functions, by running code, by a model, in this order.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.nearest import nearest
+from jupyter_agents.nearest import did_you_mean, nearest
 from jupyter_agents.retrieval.chunks import Chunk, Counter, Cutting, cut, estimate_tokens
 from jupyter_agents.retrieval.documents import Document
 from jupyter_agents.retrieval.embeddings import EmbeddingIndex
@@ -144,7 +144,8 @@ def _check_keys(given: Mapping[str, Any]) -> None:
 def _choice(given: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Any:
     value = given.get(key) or known[0]
     if value not in known:
-        raise ConfigurationError(f"Cannot use {key}={value!r}: it must be one of {', '.join(known)}. Change it.")
+        hint = did_you_mean(value, known) or " Change it."
+        raise ConfigurationError(f"Cannot use {key}={value!r}: it must be one of {', '.join(known)}.{hint}")
     return value
 
 

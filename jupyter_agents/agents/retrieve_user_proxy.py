@@ -109,6 +109,8 @@ class RetrieveUserProxyAgent(UserProxyAgent):
     ['tea.md, line 1']
     """
 
+    opening_arguments = ("problem", "n_results", "search_string")
+
     def __init__(
         self,
         name: str = "RetrieveChatAgent",
@@ -223,7 +225,7 @@ class RetrieveUserProxyAgent(UserProxyAgent):
         Arguments: `problem`, `n_results`, `search_string`. Without a `problem` it is the plain `message`. An override
         point.
         """
-        given = dict(zip(("problem", "n_results", "search_string"), args, strict=False)) | context
+        given = dict(zip(self.opening_arguments, args, strict=False)) | context
         if "problem" not in given:
             self._search = None
             return await super()._generate_init_message(**given)

@@ -18,7 +18,7 @@ from jupyter_agents.errors import ConfigurationError, RecordingError
 from jupyter_agents.events import Noted, Summarised
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import ModelRequest
-from jupyter_agents.nearest import nearest
+from jupyter_agents.nearest import did_you_mean, nearest
 from jupyter_agents.run import Run, ThisRun
 
 SummaryMethod = Literal["last_msg", "reflection_with_llm"] | Callable[[Any, Any, dict[str, Any]], Any] | None
@@ -158,7 +158,9 @@ def _check_args(args: Mapping[str, Any]) -> None:
     if prompt is not None and not (isinstance(prompt, str) and prompt.strip()):
         raise ConfigurationError(f"Cannot use summary_prompt={prompt!r}: give a text that says what is wanted.")
     if role is not None and role not in _ROLES:
-        raise ConfigurationError(f"Cannot use summary_role={role!r}: it must be one of {', '.join(_ROLES)}.")
+        raise ConfigurationError(
+            f"Cannot use summary_role={role!r}: it must be one of {', '.join(_ROLES)}.{did_you_mean(role, _ROLES)}"
+        )
 
 
 __all__ = ["REFLECTION", "Summary", "SummaryMethod", "could_not_be_made", "heard_by", "reflect"]

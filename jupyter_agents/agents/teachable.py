@@ -17,6 +17,7 @@ from jupyter_agents.agents.hooks import Capability
 from jupyter_agents.agents.identity import Identity
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError, ModelError
 from jupyter_agents.events import EventLog, Noted
@@ -53,6 +54,7 @@ sentence"}]}, or {"memos": []}.
 """
 
 
+@refuses_unknown
 class Teachability(Capability):
     """Lets an agent remember across chats what it is taught, in an SQLite file.
 

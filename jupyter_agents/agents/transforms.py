@@ -16,6 +16,7 @@ from jupyter_agents.agents.faces import call, faces
 from jupyter_agents.agents.hooks import Capability
 from jupyter_agents.agents.message_units import Dicts, instructions, mended, unit_at_start, units_from_end
 from jupyter_agents.agents.token_counts import Counter, Tokens
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import EventLog, Noted
@@ -25,6 +26,7 @@ from jupyter_agents.run import ThisRun
 # -- Adding them to an agent -------------------------------------------------------------------------------------
 
 
+@refuses_unknown
 class TransformMessages(Capability):
     """Changes what an agent's model is sent of a talk, by transforms that are applied one after the other.
 
@@ -120,6 +122,7 @@ class Transform:
         return messages
 
 
+@refuses_unknown
 @dataclass
 class MessageHistoryLimiter(Transform):
     """Keeps the last `max_messages`, and with `keep_first_message` the first one (the task), which is counted.
@@ -168,6 +171,7 @@ class MessageHistoryLimiter(Transform):
         return [one for unit in reversed(kept) for one in unit]
 
 
+@refuses_unknown
 @dataclass
 class MessageTokenLimiter(Transform):
     """Keeps the last messages of together at most `max_tokens`, and shortens each to `max_tokens_per_message`.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from jupyter_agents.agents.group_members import named_members
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.nearest import did_you_mean
 
 TransitionsType = Literal["allowed", "disallowed"]
 
@@ -42,7 +43,7 @@ class Transitions:
         if kind not in ("allowed", "disallowed"):
             raise ConfigurationError(
                 f"Cannot build the group: speaker_transitions_type is {kind!r}. Say whether the graph gives the "
-                "'allowed' or the 'disallowed' transitions."
+                f"'allowed' or the 'disallowed' transitions.{did_you_mean(kind, ('allowed', 'disallowed'))}"
             )
         edges = _edges(agents, graph)
         named = {key: set(map(id, others)) for key, others in edges.items()}

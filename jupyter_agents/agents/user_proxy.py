@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jupyter_agents.agents.responsive import ResponsiveAgent
+from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.human.base import HumanInput
 from jupyter_agents.models.base import Model
 from jupyter_agents.session import CodePolicy
 from jupyter_agents.termination import HumanInputMode
 
 
+@refuses_unknown
 class UserProxyAgent(ResponsiveAgent):
     """An agent that asks the person at every message, unless told otherwise, and then runs code and functions.
 

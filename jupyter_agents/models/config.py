@@ -84,6 +84,7 @@ def model_from_config(llm_config: Mapping[str, Any] | str | Model | None = None)
             f"Cannot use llm_config {kind_of(llm_config)}: a dictionary, a model name or a Model is accepted. "
             "Pass one of them; a list of configs goes in {'config_list': […]}."
         )
+    check_keys(llm_config)
     shared = {key: value for key, value in llm_config.items() if key != "config_list"}
     configs = llm_config.get("config_list")
     if configs is None:
@@ -105,15 +106,16 @@ def request_options(llm_config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: copy.deepcopy(value) for key, value in llm_config.items() if key not in elsewhere}
 
 
-def check_keys(config: Mapping[str, Any]) -> None:
+def check_keys(config: Mapping[str, Any], where: str = "llm_config") -> None:
     """Refuse a key that is certainly mistyped: it would go to the server, and what was meant would not.
 
-    Other keys that are not known here are sent as they are: servers have settings of their own.
+    Other keys that are not known here are sent as they are: servers have settings of their own. `where` says in an error
+    what has the key.
     """
     for key in config:
         meant = None if key in INFERENCE_KEYS else mistyped(str(key), INFERENCE_KEYS)
         if meant is not None:
-            raise ConfigurationError(f"Cannot use llm_config with the key {key!r}. Did you mean {meant!r}?")
+            raise ConfigurationError(f"Cannot use {where} with the key {key!r}. Did you mean {meant!r}?")
 
 
 def check_configured(model: Model) -> None:
@@ -132,21 +134,27 @@ def is_configured(model: Model) -> bool:
     return True
 
 
-def checked_list(configs: Any) -> Sequence[Mapping[str, Any]]:
-    """The configs of a config list: at least one. Raises `ConfigurationError` for anything else."""
+def checked_list(configs: Any, source: str = "") -> Sequence[Mapping[str, Any]]:
+    """The configs of a config list: at least one, without mistyped keys. Raises `ConfigurationError` for anything else.
+
+    `source` says in an error where the list was read.
+    """
+    called = f"the config list in {source}" if source else "config_list"
     if isinstance(configs, Mapping | str) or not isinstance(configs, Iterable):
         raise ConfigurationError(
-            f"Cannot use config_list of type {type(configs).__name__}: a list of dictionaries is accepted. "
+            f"Cannot use {called} of type {type(configs).__name__}: a list of dictionaries is accepted. "
             "Put the config in a list."
         )
     found = list(configs)
-    wrong = [type(config).__name__ for config in found if not isinstance(config, Mapping)]
+    wrong = [(at, config) for at, config in enumerate(found, 1) if not isinstance(config, Mapping)]
     if wrong or not found:
-        what = f"it holds a {wrong[0]}" if wrong else "it is empty"
+        what = f"entry {wrong[0][0]} is a {type(wrong[0][1]).__name__}" if wrong else "it is empty"
         raise ConfigurationError(
-            f"Cannot use config_list: {what}, where at least one dictionary like {{'model': …, 'api_key': …}} is due. "
-            "Check the filter, or the file from which it was read."
+            f"Cannot use {called}: {what}, where at least one dictionary like {{'model': …, 'api_key': …}} is due. "
+            + ("Correct it there." if source else "Check the filter, or the file from which it was read.")
         )
+    for at, config in enumerate(found, 1):
+        check_keys(config, f"entry {at} of {source or 'config_list'}")
     return found
 
 
@@ -314,7 +322,7 @@ def config_list_from_json(
         raise ConfigurationError(
             f"Cannot read a config list from {where}: it is not JSON ({error}). Write a list of dictionaries there."
         ) from None
-    return filter_config([dict(config) for config in checked_list(configs)], filter_dict)
+    return filter_config([dict(config) for config in checked_list(configs, where)], filter_dict)
 
 
 _LIKE_A_NAME = re.compile(r"[A-Za-z_]\w{0,99}|[\w./\\-]+\.json")
@@ -357,6 +365,7 @@ def filter_config(
         return [dict(config) for config in config_list]
     if callable(filter_dict):
         return [dict(config) for config in config_list if filter_dict(config)]
+    check_keys(filter_dict, "filter_dict")
     return [
         dict(config)
         for config in config_list
