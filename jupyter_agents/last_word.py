@@ -23,11 +23,11 @@ _SAYING = "reply|respond|answer|say|write|type|output|print|send|return|emit|use
 _ASKS = re.compile(
     rf"""
     \b(?:{_SAYING} | saying | writing | sending | using | with | word | words | keyword | token | following | message | just | only | exactly | simply
-       | then | or | and | to | the | a | an | of | by | as | for | until | before | please
+       | then | or | and | to | the | (?-i:a) | an | of | by | as | for | until | before | please
        | not | never | \w+n['’]t | will | must | should | would | can | could | may | is | be | are | was)\W*$
     | (?:^|,)\W*(?:(?:and | but | or | so)\s+)?(?:when | once | if | until | unless | after | as\ soon\ as)\b
     | \bplease\b
-    | ^\W*(?:{_SAYING} | end | finish)\b
+    | ^\W*(?:{_SAYING} | end | finish)\b(?!\W*[:=\uff1a]) # "Answer: 42" is one
     """,
     re.IGNORECASE | re.VERBOSE,
 )
