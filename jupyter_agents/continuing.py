@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _NOT_AGAIN = "What {} had begun is not done again: the answer is what came of it. retry() asks the model for another reply instead."
 
+_REDOES = "A nested chat was broken off, and begins anew: code and calls in it may be done a second time."
+
 
 class Resumable:
     """Where a chat stands, and how it goes on from there. Limits are those of the chat, counted anew, unless others are given."""
@@ -250,6 +252,8 @@ async def _talk(place: Place, move: Move, limits: Limits, run: Run, *, silent: b
         run.state.begun = {run.log.key_of(agent): replace(begun) for agent, begun in place.begun.items()}
     if run.state.begun:
         await Emit(Noted(run.chat, _NOT_AGAIN.format(", ".join(run.state.begun))))
+    if move.is_plain and place.redoes:
+        await Emit(Noted(run.chat, _REDOES, level="warning"))
     if move.note:
         await Emit(Noted(run.chat, move.note))
     steps: Callable[..., Coroutine[Any, Any, Ending]] = _of_two if place.group is None else _of_group

@@ -518,3 +518,72 @@ def test_agent_of_ones_own_that_runs_code_itself_is_told_what_came_of_it():
 
     assert len(executor.codes) == 1
     assert texts(more.messages)[0].startswith("130: half\nThe block was interrupted")
+
+
+# -- Where it is something else ----------------------------------------------------------------------------------
+
+
+def asks_for(codes, told):
+    """A reply function that runs blocks of its own making."""
+
+    def reply(agent, messages, sender, config):
+        told.append([agent.run_code(code)[:2] for code in codes])
+        return True, str(told[-1])
+
+    return reply
+
+
+@both_faces
+def test_other_code_runs_when_an_agent_asks_for_it_in_place_of_what_had_begun(face):
+    me, executor = runner("one", interrupt("half"), "new one", "new two")
+    codes, told = ["p1", "p2"], []
+    me.register_reply([AssistantAgent, None], asks_for(codes, told), position=2)
+    result = broken_off(face, me, assistant("Go on, please.", "Thanks. TERMINATE"))
+    codes[:] = ["q1", "q2"]
+
+    face(result, "resume")
+
+    assert executor.codes == ["p1", "p2", "q1", "q2"]
+    assert told == [[(0, "new one"), (0, "new two")]]
+
+
+@both_faces
+def test_code_that_a_person_had_edited_is_not_run_again(face):
+    human = ScriptedHuman(["edit\nother()"])
+    executor = FakeExecutor(interrupt())
+    me = user("user", code_execution_config={"executor": executor, "policy": "ask"}, human=human)
+    result = broken_off(face, me, assistant(ORDER, "I see. TERMINATE"))
+
+    more = face(result, "resume")
+
+    assert executor.codes == ["other()"]
+    assert NOT_AGAIN in texts(more.messages)[0]
+
+
+@both_faces
+def test_warning_is_given_when_a_nested_chat_begins_anew(face):
+    inner, executor = runner("one", interrupt(), "two", "three", "four", name="inner")
+    coder = assistant(THREE, THREE, "Inner. TERMINATE", name="coder")
+    outer, me = assistant("Thanks. TERMINATE", name="outer"), user("me")
+    outer.register_nested_chats([{"sender": inner, "recipient": coder, "message": "do"}], trigger=me)
+    result = broken_off(face, me, outer)
+
+    more = face(result, "resume", max_turns=1)
+
+    assert "".join(executor.codes).split() == ["a", "b", "a", "b", "c"]
+    [note] = [one for one in more.events if isinstance(one, Noted)]
+    assert note.level == "warning"
+    assert "may be done a second time" in note.text
+
+
+@both_faces
+def test_nothing_is_warned_of_when_the_nested_chat_had_run_nothing(face):
+    inner, _ = runner(name="inner")
+    outer, me = assistant("Thanks. TERMINATE", name="outer"), user("me")
+    coder = assistant(KeyboardInterrupt(), "Inner. TERMINATE", name="coder")
+    outer.register_nested_chats([{"sender": inner, "recipient": coder, "message": "do"}], trigger=me)
+    result = broken_off(face, me, outer)
+
+    more = face(result, "resume", max_turns=1)
+
+    assert [one for one in more.events if isinstance(one, Noted)] == []

@@ -6,7 +6,7 @@ log, and for the rest that it was interrupted, or not begun.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from jupyter_agents.events import (
     CodeStarted,
     Event,
     EventLog,
+    HumanAnswered,
     MessageSent,
     ToolFinished,
     ToolStarted,
@@ -47,10 +48,18 @@ class Begun:
     """
 
     blocks: list[CodeFinished | None] = field(default_factory=list)
+    codes: list[str | None] = field(default_factory=list)
+    """The text of each block; `None` where a person had edited it, so that it is not what was asked for."""
     calls: list[tuple[ToolStarted, ToolFinished | None]] = field(default_factory=list)
     how: str = "broken off"
     position: int | None = None
     _told: int = 0
+    _is_edited: bool = False
+
+    def is_of(self, codes: Sequence[str]) -> bool:
+        """Whether these blocks are what the agent was at: they may go on beyond what had begun, and not differ from it."""
+        known = self.codes[self._told :]
+        return all(before in (None, code) for before, code in zip(known, codes, strict=False))
 
     def outcome(self, number: int) -> tuple[int, str]:
         """The last exit code of so many blocks, and what the agent says of them: up to the first that did not succeed."""
@@ -113,15 +122,17 @@ def begun_in(events: Iterable[Event]) -> dict[str, Begun]:
     for event in events:
         if isinstance(event, ChatEnded):
             how = _how_ended(event)
-        elif isinstance(event, CodeStarted | CodeFinished | ToolStarted | ToolFinished):
+        elif isinstance(event, CodeStarted | CodeFinished | ToolStarted | ToolFinished | HumanAnswered):
             _note(found.setdefault(event.agent, Begun()), event)
     for one in found.values():
         one.how = how
     return {agent: one for agent, one in found.items() if one.blocks or one.calls}
 
 
-def _note(begun: Begun, event: CodeStarted | CodeFinished | ToolStarted | ToolFinished) -> None:
-    if isinstance(event, ToolStarted):
+def _note(begun: Begun, event: CodeStarted | CodeFinished | ToolStarted | ToolFinished | HumanAnswered) -> None:
+    if isinstance(event, HumanAnswered):
+        begun._is_edited = event.action == "edit"
+    elif isinstance(event, ToolStarted):
         begun.calls.append((event, None))
     elif isinstance(event, ToolFinished):
         begun.calls = [
@@ -132,6 +143,8 @@ def _note(begun: Begun, event: CodeStarted | CodeFinished | ToolStarted | ToolFi
         return  # a tool runs this block
     elif isinstance(event, CodeStarted):
         begun.blocks.append(None)
+        begun.codes.append(None if begun._is_edited else event.code)
+        begun._is_edited = False
     elif begun.blocks and begun.blocks[-1] is None:  # else it was refused, and has not run
         begun.blocks[-1] = event
 
@@ -158,6 +171,17 @@ async def begun_by(agent: ResponsiveAgent) -> Begun | None:
     """What this agent had begun for the message that it answers now; `None` where it is to do what the message says."""
     run = await ThisRun()
     return run.state.begun.get(run.log.key_of(agent)) if run.state.begun else None
+
+
+async def begun_of(agent: ResponsiveAgent, codes: Sequence[str]) -> Begun | None:
+    """The same where these blocks are what it was at. Where it asks for others now, what it had begun is past."""
+    begun = await begun_by(agent)
+    if begun is None or not begun.blocks:
+        return None
+    if not begun.is_of(codes):
+        has_spoken(agent, await ThisRun())
+        return None
+    return begun
 
 
 async def answers(agent: ResponsiveAgent, position: int) -> None:

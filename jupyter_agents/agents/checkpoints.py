@@ -19,12 +19,14 @@ from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import (
     ChatEnded,
     ChatStarted,
+    CodeStarted,
     Event,
     EventLog,
     GroupSet,
     HistorySet,
     MessageSent,
     Relayed,
+    ToolStarted,
 )
 from jupyter_agents.messages import Message
 
@@ -183,6 +185,8 @@ class Place:
     _auto_replies: dict[tuple[Any, Any], int] = field(repr=False)
     groups: list[GroupPlace] = field(repr=False)
     begun: dict[Any, Begun] = field(default_factory=dict, repr=False)
+    redoes: bool = False
+    """Whether code or tools had begun in a nested chat that was broken off: it begins anew, with them."""
 
     def restore(self) -> None:
         """Have everybody remember what they did. What is so already, stays as it is."""
@@ -241,6 +245,7 @@ class Checkpoint:
             },
             groups=[self._group(one, fold, who) for one in agents if group_of(one) is not None],
             begun={who(one): begun for one in agents if (begun := self._begun.get(self.log.key_of(one)))},
+            redoes=self._redoes,
         )
 
     def participants(self) -> list[Any]:
@@ -307,6 +312,21 @@ class Checkpoint:
             return {}
         later = [entry.event for entry in self.log.entries[last[0] + 1 : self.until] if entry.event.chat in self._chats]
         return {} if any(isinstance(one, MessageSent) for one in later) else begun_in(later)
+
+    @cached_property
+    def _redoes(self) -> bool:
+        """See `Place`. A chat within a tool is not held again: the call has its result."""
+        last = self.find(lambda one: True)
+        if last is None or any(one.calls for one in self._begun.values()):
+            return False
+        nested: set[int] = set()
+        for entry in self.log.entries[last[0] + 1 : self.until]:
+            event = entry.event
+            if isinstance(event, ChatStarted) and (event.parent in self._chats or event.parent in nested):
+                nested.add(event.chat)
+            elif isinstance(event, CodeStarted | ToolStarted) and event.chat in nested:
+                return True
+        return False
 
     def _is_known(self, event: MessageSent) -> bool:
         return (False, event.message) in self._fold.talks.get((event.recipient, event.sender), ())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.adjustments import adjustment_of
-from jupyter_agents.agents.begun import begun_by
+from jupyter_agents.agents.begun import begun_of
 from jupyter_agents.agents.code_config import CodeConfig, stricter
 from jupyter_agents.agents.faces import call_hook, is_overridden
 from jupyter_agents.agents.tool_use import is_external, lender_of
@@ -37,8 +37,8 @@ async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tupl
 
     Those that had begun when the chat was broken off are not run again.
     """
-    begun = await begun_by(agent)
-    if begun is not None and begun.blocks:
+    begun = await begun_of(agent, [code for _, code in code_blocks])
+    if begun is not None:
         return begun.outcome(len(code_blocks))
     logs = ""
     for language, code in code_blocks:
@@ -72,8 +72,8 @@ async def run_code(agent: ResponsiveAgent, code: str, *, lang: str = "python", *
     """
     run = await ThisRun()
     is_known = _approved.get() == (id(agent), code)
-    begun = None if is_known else await begun_by(agent)
-    if begun is not None and begun.blocks:
+    begun = None if is_known else await begun_of(agent, [code])
+    if begun is not None:
         return *begun.next_block(), None
     if run.depth and not is_known:
         approved, reason = await _approve(agent, CodeBlock(lang or "python", code))
