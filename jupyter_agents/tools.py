@@ -195,10 +195,8 @@ async def call_tool(functions: Mapping[str, Callable[..., Any]], name: str, argu
         return await (_call_tool(function, given) if isinstance(function, Tool) else _call_plain(function, given))
     except (JupyterAgentsError, ChatEnds, BudgetSpent):
         raise  # for a person, or the end of the chat: no model can mend it
-    except Exception as error:  # noqa: BLE001 - whatever a tool raises is for the model to mend
-        return _failed(
-            to_text(error) or type(error).__name__, external=isinstance(function, Tool) and function.external
-        )
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a tool raises is for the model to mend
+        return _failed(_said(error, name), external=isinstance(function, Tool) and function.external)
 
 
 async def call_function(functions: Mapping[str, Callable[..., Any]], name: str, arguments: str) -> tuple[bool, str]:
@@ -242,6 +240,13 @@ async def _within(value: Awaitable[Any], name: str, seconds: float) -> Any:
         if not limit.expired():
             raise  # of the function itself
         raise TimeoutError(f"{name} did not answer within {seconds:g} s, and was given up.") from error
+
+
+def _said(error: BaseException, name: str) -> str:
+    """What a model is told. `sys.exit()` within a tool, as parsers of command lines call it, is the end of the tool alone."""
+    if isinstance(error, SystemExit):
+        return f"{name} has exited{'' if error.code is None else f' with {error.code}'} instead of giving a result."
+    return to_text(error) or type(error).__name__
 
 
 def _failed(text: str, *, external: bool = False) -> ToolResult:

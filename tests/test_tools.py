@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import sys
 import math
 from dataclasses import replace
 
@@ -218,7 +219,6 @@ def test_model_is_told_when_a_result_has_no_text(driver):
         ChatEnds(EndedBy.STOPPED),
         BudgetSpent("spent"),
         KeyboardInterrupt(),
-        SystemExit(1),
     ],
     ids=repr,
 )
@@ -228,6 +228,25 @@ def test_error_goes_on_when_no_model_can_mend_it(driver, error):
         call(driver, fails(error))
 
     assert is_cancelled or raised.value is error
+
+
+@both_drivers
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(None, "f has exited instead"), (2, "f has exited with 2 instead"), ("usage", "f has exited with usage instead")],
+)
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_function_that_exits_has_failed_and_the_chat_goes_on(driver, code, said, is_awaited):
+    def exits():
+        sys.exit(code)
+
+    async def exits_when_awaited():
+        await asyncio.sleep(0)
+        sys.exit(code)
+
+    found = call(driver, exits_when_awaited if is_awaited else exits)
+
+    assert found == (False, f"Error: {said} of giving a result.")
 
 
 @given(OBJECTS, st.text(max_size=3))
