@@ -3,8 +3,8 @@
 import asyncio
 import inspect
 import json
-import sys
 import math
+import sys
 from dataclasses import replace
 
 import pytest
