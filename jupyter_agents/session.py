@@ -38,6 +38,9 @@ class Settings:
     recording, `replay` what is done with it: nothing, replay the words of models (`model`) or of people too (`all`),
     or `record`. `prompt_timeout` is how many seconds a prompt on the page waits for its answer (`None`: for ever); after
     that a question counts as skipped, and code as rejected.
+
+    `base_url` and `api_key_variable` hold for models whose config says neither: where they are, and which variable of the
+    environment has their key. `keyring` lets keys be read from the system's keyring (see `models/keys.py`).
     """
 
     model: str | Mapping[str, Any] | Model | None = None
@@ -48,11 +51,15 @@ class Settings:
     replay: ReplayMode = "off"
     prompt_timeout: float | None = None
     tool_policy: CodePolicy | None = None
+    base_url: str | None = None
+    api_key_variable: str | None = None
+    keyring: bool = False
 
     def __repr__(self) -> str:
-        from jupyter_agents.models.masking import masked  # there may be a key in `model`
+        from jupyter_agents.models.masking import shown_setting  # there may be a key in them
 
-        return f"Settings({', '.join(f'{one.name}={masked(getattr(self, one.name))!r}' for one in fields(self))})"
+        shown = ((one.name, shown_setting(one.name, getattr(self, one.name))) for one in fields(self))
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown)})"
 
 
 @dataclass

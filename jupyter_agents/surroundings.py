@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.models.keys import keyring_of_environment
 from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings
 
@@ -27,7 +28,7 @@ CODE_POLICY_VARIABLE = "JUPYTER_AGENTS_CODE_POLICY"
 
 def make_session() -> Session:
     """The session of this process, whatever it is: a kernel, IPython in a terminal, or a script."""
-    settings = Settings(code_policy=_policy_of_environment())
+    settings = Settings(code_policy=_policy_of_environment(), keyring=keyring_of_environment())
     executors = functools.cache(_make_executor)
     return Session(
         settings,
@@ -116,15 +117,20 @@ class _ModelFinder:
         self._found: tuple[Any, Model] | None = None
 
     def __call__(self) -> Model:
-        told = self._settings.model, *(os.environ.get(name) for name in _MODEL_VARIABLES)
+        told = self._settings.model, *_place(self._settings), *(os.environ.get(name) for name in _MODEL_VARIABLES)
         if self._found is None or self._found[0] != told:
-            from jupyter_agents.models.config import is_configured
+            from jupyter_agents.models.base import is_configured
 
             model = find_model(self._settings)
             if not is_configured(model):  # a server may be started yet
                 return model
             self._found = told, model
         return self._found[1]
+
+
+def _place(settings: Settings) -> tuple[Any, ...]:
+    """What the settings say of where models are."""
+    return settings.base_url, settings.api_key_variable, settings.keyring
 
 
 _MODEL_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
@@ -141,7 +147,7 @@ def find_model(settings: Settings) -> Model:
 
     if settings.model is not None:
         return configured_model(settings.model)
-    if says_environment_where():
+    if settings.base_url or says_environment_where():
         return model_from_config()
     return _find_local_model()
 

@@ -89,7 +89,7 @@ def announce_model(*, headless: bool) -> None:
 
 def find_model() -> str:
     """The model that would answer, for a person. Raises an error in one line when none is configured."""
-    from jupyter_agents.models.config import check_configured
+    from jupyter_agents.models.base import check_configured
     from jupyter_agents.surroundings import make_session
 
     session = make_session()

@@ -19,15 +19,11 @@ from jupyter_agents.errors import (
 )
 from jupyter_agents.events import Waiting
 from jupyter_agents.models.base import ModelReply, ModelRequest
-from jupyter_agents.models.config import (
-    INFERENCE_KEYS,
-    FallbackModel,
-    config_list_from_json,
-    filter_config,
-    model_from_config,
-    request_options,
-)
+from jupyter_agents.models.config import model_from_config, request_options
+from jupyter_agents.models.config_keys import INFERENCE_KEYS
+from jupyter_agents.models.config_lists import config_list_from_json, filter_config
 from jupyter_agents.models.endpoint import Endpoint, Secret, is_loopback
+from jupyter_agents.models.fallback import FallbackModel
 from jupyter_agents.models.openai import OpenAIModel
 from jupyter_agents.nearest import nearest
 from jupyter_agents.testing import FakeOpenAIServer, ScriptedModel, ServerReply

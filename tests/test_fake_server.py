@@ -193,3 +193,18 @@ def test_config_is_complete_when_it_is_given_to_an_agent(server):
     assert server.config == {"model": "fake-model", "base_url": server.base_url, "api_key": "fake-key"}
     assert repr(server) == f"<FakeOpenAIServer: {server.base_url}, 0 requests, 0 replies left>"
     assert ServerRequest("GET", "/", {}).body is None
+
+
+def test_response_is_one_body_or_events_when_the_responses_api_is_asked(server):
+    server.enqueue("Hello you.", "Hello you.")
+
+    _, whole = post(server, {"input": [{"role": "user", "content": "a b c"}]}, path="/v1/responses")
+    _, streamed = post(server, {"input": [], "stream": True}, path="/v1/responses")
+
+    response = json.loads(whole)
+    found = [json.loads(one.partition("data: ")[2]) for one in events(streamed)]
+    assert response["output"][0]["content"][0]["text"] == "Hello you."
+    assert response["usage"] == {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    assert [one["sequence_number"] for one in found] == list(range(len(found)))
+    assert [one["delta"] for one in found if one["type"] == "response.output_text.delta"] == ["Hello ", "you."]
+    assert found[-1]["type"] == "response.completed"

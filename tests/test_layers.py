@@ -74,6 +74,7 @@ RULES = Rules(
     variants=frozenset({"models", "executors", "human", "journal"}),
     only={
         "openai": frozenset({"models.openai"}),
+        "keyring": frozenset({"models.keys"}),
         "mcp": frozenset({"mcp"}),
         "bm25s": frozenset({"retrieval.index"}),
         "pypdf": frozenset({"retrieval.documents"}),

@@ -12,7 +12,8 @@ from jupyter_agents import AssistantAgent
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.magics.roster import Roster
-from jupyter_agents.models.config import config_list_from_json, model_from_config
+from jupyter_agents.models.config import model_from_config
+from jupyter_agents.models.config_lists import config_list_from_json
 from jupyter_agents.models.masking import MaskedConfig, kind_of, masked
 from jupyter_agents.models.openai import OpenAIModel
 from jupyter_agents.session import Session, Settings, current_session

@@ -9,8 +9,9 @@ from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
 from jupyter_agents.magics.people import adjusted
 from jupyter_agents.models import local
-from jupyter_agents.models.base import ModelReply
-from jupyter_agents.models.config import FallbackModel, check_configured, model_from_config
+from jupyter_agents.models.base import ModelReply, check_configured
+from jupyter_agents.models.config import model_from_config
+from jupyter_agents.models.fallback import FallbackModel
 from jupyter_agents.models.local import find_local_server
 from jupyter_agents.models.named import is_bare, named_model
 from jupyter_agents.models.openai import OpenAIModel

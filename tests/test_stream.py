@@ -17,8 +17,11 @@ from jupyter_agents.errors import (
     ReplyInterruptedError,
 )
 from jupyter_agents.messages import ToolCall, Usage
+from jupyter_agents.models.assembly import usage_of
+from jupyter_agents.models.base import ModelReply
 from jupyter_agents.models.refusals import Refusal
-from jupyter_agents.models.stream import EventReader, ReplyStream, ServerEvent, parse_body
+from jupyter_agents.models.server_events import EventReader, ServerEvent
+from jupyter_agents.models.stream import ReplyStream, parse_body
 
 DONE = b"data: [DONE]\n\n"
 
@@ -271,6 +274,60 @@ def test_reply_is_the_first_choice_when_there_are_several():
     assert (reply.content, reply.finish_reason, told) == ("first", "stop", "first")
 
 
+def choice(index, finish_reason=None, **delta):
+    return event({"choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}]})
+
+
+@given(
+    texts=st.lists(st.lists(st.text("aé😀", min_size=1, max_size=3), max_size=3), min_size=1, max_size=4),
+    data=st.data(),
+)
+def test_choices_are_those_sent_when_their_pieces_interleave(texts, data):
+    queues = [
+        [choice(index, content=one) for one in pieces] + [choice(index, "stop")] for index, pieces in enumerate(texts)
+    ]
+    order = data.draw(st.permutations([index for index, queue in enumerate(queues) for _ in queue]))
+    stream = ReplyStream("a model", n=len(texts))
+
+    told = "".join(stream.feed(queues[index].pop(0)) for index in order)
+
+    reply = stream.finish()
+    assert stream.is_complete
+    assert [one.content or "" for one in (reply, *reply.alternatives)] == ["".join(pieces) for pieces in texts]
+    assert told == "".join(texts[0])
+
+
+def test_alternative_is_marked_and_calls_nothing_when_it_was_cut_off():
+    pieces = [choice(0, content="a"), choice(1, tool_calls=[piece(0, "c", "f", "{}")], content="b"), choice(0, "stop")]
+    stream = ReplyStream("a model", n=2)
+
+    for one in pieces:
+        stream.feed(one)
+
+    assert (stream.is_finished, stream.is_complete) == (True, False)
+    [other] = stream.finish().alternatives
+    assert (other.content, other.finish_reason, other.tool_calls) == ("b", "interrupted", ())
+
+
+def test_alternatives_and_logprobs_come_back_when_a_reply_was_written_as_json():
+    tokens = [{"token": "a\ud83d", "logprob": float("-inf"), "bytes": None}]
+    body = json.dumps(
+        {
+            "choices": [
+                {"index": 0, "message": {"content": "a"}, "logprobs": {"content": tokens}, "finish_reason": "stop"},
+                {"index": 1, "message": {"content": "b"}, "finish_reason": "length"},
+            ]
+        }
+    )
+
+    reply = parse_body(body.encode(), "a model")
+
+    found = json.loads(json.dumps(reply.to_json(), allow_nan=False))
+    assert ModelReply.from_json(found) == reply
+    assert reply.logprobs == {"content": [{"token": "a\ufffd", "logprob": None, "bytes": None}]}
+    assert reply.alternatives == (ModelReply("b", "length"),)
+
+
 def test_nothing_is_read_when_it_follows_the_end():
     reply, _ = read(delta(content="a", finish_reason="stop"), DONE + b"data: {oops\n\n", b"data: oops\n\n")
 
@@ -296,6 +353,30 @@ def test_usage_is_unknown_when_the_counts_are_no_counts(usage):
     reply, _ = read(delta(content="a", finish_reason="stop"), event({"choices": [], "usage": usage}))
 
     assert reply.usage is None
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {
+            "prompt_tokens": 9,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 4},
+            "completion_tokens_details": {"reasoning_tokens": 3},
+        },
+        {
+            "input_tokens": 9,
+            "output_tokens": 5,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens_details": {"reasoning_tokens": 3},
+        },
+    ],
+    ids=["chat", "responses"],
+)
+def test_parts_of_the_usage_are_found_when_the_server_tells_them(usage):
+    counts = {"prompt_tokens": 9, "completion_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 3}
+
+    assert usage_of(usage) == Usage.from_json(counts)
 
 
 # -- Tool calls -------------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def _merged(
     """Inference settings given as keywords, over those in `llm_config`."""
     if not keywords:
         return llm_config
-    from jupyter_agents.models.config import INFERENCE_KEYS
+    from jupyter_agents.models.config_keys import INFERENCE_KEYS
 
     unknown = next((key for key in keywords if key not in INFERENCE_KEYS), None)
     if unknown is not None:

@@ -11,7 +11,7 @@ from jupyter_agents.agents.faces import core_of, is_overridden
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.code_blocks import find_code_blocks
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
-from jupyter_agents.models.config import check_configured
+from jupyter_agents.models.base import check_configured
 
 _BY_MODEL = core_of(BuiltInReplies.generate_oai_reply)
 

@@ -32,7 +32,7 @@ class SessionModel:
 
     def check_configured(self) -> None:
         """Raise `ModelNotConfiguredError` when there is no such model."""
-        from jupyter_agents.models.config import check_configured
+        from jupyter_agents.models.base import check_configured
 
         check_configured(self._find())
 
@@ -64,12 +64,17 @@ class NamedModel(SessionModel):
 
     def _find(self) -> Model:
         """Looked up anew when the session or the environment says something else, or nothing was found."""
-        from jupyter_agents.models.config import is_configured
+        from jupyter_agents.models.base import is_configured
         from jupyter_agents.models.named import named_model
         from jupyter_agents.session import current_session
 
-        base = current_session().settings.model
-        told = dict(base) if isinstance(base, Mapping) else base, *(os.environ.get(name) for name in _ENVIRONMENT)
+        settings = current_session().settings
+        base, place = settings.model, (settings.base_url, settings.api_key_variable, settings.keyring)
+        told = (
+            dict(base) if isinstance(base, Mapping) else base,
+            *place,
+            *(os.environ.get(name) for name in _ENVIRONMENT),
+        )
         if self._found is None or self._found[0] != told:
             found = named_model(self.name, base, self._settings)
             if not is_configured(found):
@@ -173,7 +178,8 @@ def _check_signatures(config: Mapping[str, Any]) -> None:
 
 
 def _model_of(config: Mapping[str, Any]) -> Model:
-    from jupyter_agents.models.config import CONNECTION_KEYS, model_from_config
+    from jupyter_agents.models.config import model_from_config
+    from jupyter_agents.models.config_keys import CONNECTION_KEYS
     from jupyter_agents.models.named import is_bare
 
     if {"model", "config_list", *CONNECTION_KEYS}.isdisjoint(config):

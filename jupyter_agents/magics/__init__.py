@@ -112,6 +112,15 @@ def _agents(line: str) -> Any:
     return _of_this_shell().agents(line)
 
 
+def _agentconfig(line: str) -> Any:
+    """Show every setting in force and where it came from: default, ipython_config, %config, environment, keyring, agent."""
+    from jupyter_agents.magics.agentconfig import configuration
+
+    cells = _of_this_shell()
+    roster = cells.agents("")
+    return configuration(cells.shell, {variable: roster[variable] for variable in roster})
+
+
 def _of_this_shell() -> Cells:
     from IPython import get_ipython
 
@@ -127,4 +136,9 @@ def _of_this_shell() -> Cells:
 
 
 _SECTION = "JupyterAgents"
-_MAGICS = {("cell", "agentchat"): _agentchat, ("cell", "agent"): definition, ("line", "agents"): _agents}
+_MAGICS = {
+    ("cell", "agentchat"): _agentchat,
+    ("cell", "agent"): definition,
+    ("line", "agents"): _agents,
+    ("line", "agentconfig"): _agentconfig,
+}

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from traitlets import Enum, Float, Int, TraitError, TraitType, Unicode, default
+from traitlets import Bool, Enum, Float, Int, TraitError, TraitType, Unicode, default
 from traitlets.config import Configurable
 
-from jupyter_agents.models.masking import kind_of, masked
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.models.keys import KEYRING_VARIABLE, checked_variable
+from jupyter_agents.models.masking import is_plain_address, kind_of, masked
 from jupyter_agents.session import Settings, current_session
+
+OF_ENVIRONMENT = {"code_policy": "JUPYTER_AGENTS_CODE_POLICY", "keyring": KEYRING_VARIABLE}
+"""Settings whose default is a variable of the environment."""
 
 
 class ModelSetting(TraitType[Any, Any]):
@@ -23,6 +29,34 @@ class ModelSetting(TraitType[Any, Any]):
         if value is None or isinstance(value, str | Mapping) or hasattr(value, "complete"):
             return masked(value)
         raise TraitError(f"Cannot use a model {kind_of(value)}: {self.info_text} is accepted. Assign one.")
+
+
+class AddressSetting(TraitType[Any, Any]):
+    """The address of a server, with nothing in it that may be a key."""
+
+    info_text = "an address like 'http://127.0.0.1:11434/v1', without user, password and query,"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The value, unless there is a secret in it, which no error shows."""
+        if value is None or (isinstance(value, str) and is_plain_address(value)):
+            return value
+        raise TraitError(
+            f"Cannot use this base_url: {self.info_text} is accepted. Put keys into the environment, or into an "
+            "llm_config ('default_headers', 'extra_query')."
+        )
+
+
+class VariableSetting(TraitType[Any, Any]):
+    """The name of a variable of the environment."""
+
+    info_text = "the name of a variable that holds the key"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The value, unless it may be the key itself, which no error shows."""
+        try:
+            return checked_variable(value)
+        except ConfigurationError as error:
+            raise TraitError(str(error)) from None
 
 
 class JupyterAgents(Configurable):
@@ -59,13 +93,43 @@ class JupyterAgents(Configurable):
         help="Seconds that a prompt on the page waits; then skip, or reject code. None: for ever.",
     ).tag(config=True)
 
+    base_url = AddressSetting(
+        None, allow_none=True, help="Where the models are whose config does not say it: goes before OPENAI_BASE_URL."
+    ).tag(config=True)
+    api_key_variable = VariableSetting(
+        None,
+        allow_none=True,
+        help="The variable of the environment that holds their key; None: OPENAI_API_KEY, or that of a known server.",
+    ).tag(config=True)
+    keyring = Bool(
+        False, help="Whether keys that are not in the environment are read from the system's keyring (extra keyring)."
+    ).tag(config=True)
+
     def __init__(self, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings or current_session().settings
         self._names = [one.name for one in fields(Settings)]
         for name in self._names:
             setattr(self._settings, name, getattr(self, name))
+        self.origins = {name: self._first_origin(name) for name in self._names}
         self.observe(self._changed, self._names)
+
+    def _first_origin(self, name: str) -> str:
+        """Where the value of a setting comes from before anybody has set it here."""
+        if name in self.config.get(type(self).__name__, {}):
+            return "ipython_config"
+        variable = OF_ENVIRONMENT.get(name)
+        return f"environment: {variable}" if variable and os.environ.get(variable, "").strip() else "default"
+
+    def origin_of(self, name: str) -> str:
+        """Who says what a setting is: `default`, `ipython_config`, `%config`, `environment: …`, or `Python`."""
+        is_ours = getattr(self._settings, name) == getattr(self, name)
+        return self.origins[name] if is_ours else "Python: session.settings"
+
+    @default("keyring")
+    def _default_keyring(self) -> bool:
+        """What the session says: the environment may have set it."""
+        return self._settings.keyring
 
     @default("code_policy")
     def _default_code_policy(self) -> str | None:
@@ -74,3 +138,4 @@ class JupyterAgents(Configurable):
 
     def _changed(self, change: dict[str, Any]) -> None:
         setattr(self._settings, change["name"], change["new"])
+        self.origins[change["name"]] = "%config"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage, scrub
 
 
@@ -13,18 +14,21 @@ from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage, scru
 class ModelRequest:
     """What a model is asked: messages in wire form, and inference options as the agent set them.
 
-    Both belong to the caller and must not be changed by a model.
+    All belong to the caller and must not be changed by a model. `context` is what templates and filters read; it is
+    never sent.
     """
 
     messages: Sequence[Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
     """What a model answered. `finish_reason` says whether it came whole; `usage` is `None` when unknown.
 
-    `replayed` and `model` are for the page: they say where the words came from.
+    `replayed`, `cached` and `model` are for the page: they say where the words came from. `alternatives` are the other
+    choices where `n` of them were asked for, and `logprobs` what the server said of its tokens, as plain data.
     """
 
     content: str | None = None
@@ -35,6 +39,9 @@ class ModelReply:
     usage: Usage | None = None
     model: str | None = None
     replayed: bool = False
+    cached: bool = False
+    alternatives: tuple[ModelReply, ...] = ()
+    logprobs: Any = field(default=None, hash=False)
 
     def to_message(self) -> Message:
         """The reply as something to say. A refusal is said as such."""
@@ -45,7 +52,7 @@ class ModelReply:
         return Message(content, None, None, self.function_call, self.tool_calls, finish_reason=self.finish_reason)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without the fields that hold nothing and without `replayed`."""
+        """Plain data, without the fields that hold nothing and without `replayed` and `cached`."""
         found: dict[str, Any] = {"content": self.content, "finish_reason": self.finish_reason}
         if self.function_call:
             found["function_call"] = self.function_call.to_json()
@@ -57,10 +64,14 @@ class ModelReply:
             found["usage"] = self.usage.to_json()
         if self.model:
             found["model"] = self.model
+        if self.alternatives:
+            found["alternatives"] = [one.to_json() for one in self.alternatives]
+        if self.logprobs is not None:
+            found["logprobs"] = self.logprobs
         return found
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], *, replayed: bool = False) -> ModelReply:
+    def from_json(cls, data: Mapping[str, Any], *, replayed: bool = False, cached: bool = False) -> ModelReply:
         """The reverse of `to_json`."""
         call, usage = data.get("function_call"), data.get("usage")
         return cls(
@@ -72,6 +83,9 @@ class ModelReply:
             usage=Usage.from_json(usage) if usage else None,
             model=data.get("model"),
             replayed=replayed,
+            cached=cached,
+            alternatives=tuple(map(cls.from_json, data.get("alternatives") or ())),
+            logprobs=data.get("logprobs"),
         )
 
 
@@ -87,3 +101,19 @@ class Model(Protocol):
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request, once."""
         ...
+
+
+def check_configured(model: Model) -> None:
+    """Raise `ModelNotConfiguredError` if `model` knows that it could not be asked."""
+    check = getattr(model, "check_configured", None)
+    if check is not None:
+        check()
+
+
+def is_configured(model: Model) -> bool:
+    """Whether `model` could be asked, as far as it knows."""
+    try:
+        check_configured(model)
+    except ConfigurationError:
+        return False
+    return True

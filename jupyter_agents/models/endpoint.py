@@ -1,4 +1,9 @@
-"""Where a model is, and what opens the door: address, key, kind of server. Keys are kept where no text shows them."""
+"""Where a model is, and what opens the door: address, key, kind of server.
+
+What a config does not say is looked for when it is needed: in the settings (`%config JupyterAgents`), in the
+environment, and a key in the keyring of the system, if the settings allow it. A key is for one server: that of a known
+one has a variable of its own, and `OPENAI_API_KEY` is not sent to it, unless `OPENAI_BASE_URL` says that it is meant.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +11,39 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.models.keys import Found, Secret, find_key, to_secret
+from jupyter_agents.models.presets import Preset, preset_named, preset_of
+
+if TYPE_CHECKING:
+    from jupyter_agents.session import Settings
+
+__all__ = [
+    "OPENAI_URL",
+    "Endpoint",
+    "Found",
+    "Secret",
+    "checked_url",
+    "host_of",
+    "is_loopback",
+    "pairs",
+    "to_secret",
+]
 
 OPENAI_URL = "https://api.openai.com/v1"
 _NO_KEY = "not-needed"
-_SHORTEST_HIDDEN = 6
-
-
-class Secret:
-    """A key. Its text leaves only through `reveal`: no `repr`, copy of a config or pickle shows it.
-
-    >>> Secret("sk-1234")
-    Secret(***)
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The key itself, for the one place that sends it."""
-        return self._value
-
-    def hide_in(self, text: str) -> str:
-        """`text` without the key, for words that came from a server; nor is there the beginning of it, before a `…`."""
-        if len(self._value) < _SHORTEST_HIDDEN:
-            return text
-        text = text.replace(self._value, "***")
-        for length in range(len(self._value) - 1, _SHORTEST_HIDDEN - 1, -1):
-            text = text.replace(f"{self._value[:length]}…", "***…")
-        return text
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled; configure the model again where it is needed")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """How to reach a server. Two models with equal endpoints share one client.
 
-    `headers` and `query` go with every request; `token_provider` gives a new Azure AD token at each call. What is
-    `None` comes from the environment when it is needed (`resolve`), so that a key may be set after the model is made.
+    `headers` and `query` go with every request; `token_provider` gives a new Azure AD token at each call. `preset` is
+    the name of a known server (`False`: take it for none), `key_variable` the variable that holds the key. What is
+    `None` is looked for when it is needed (`resolve`), so that a key may be set after the model is made.
     """
 
     base_url: str | None = None
@@ -74,38 +55,93 @@ class Endpoint:
     token_provider: Any = None
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
+    preset: str | Literal[False] | None = None
+    key_variable: str | None = None
 
     def __repr__(self) -> str:
         return f"Endpoint({self.host!r}, {self.api_type!r})"
 
     def resolve(self) -> Endpoint:
-        """The same with all that the environment adds. Raises `ModelNotConfiguredError` when it is not enough."""
-        azure = self.api_type == "azure"
-        url = self.base_url or os.environ.get("AZURE_OPENAI_ENDPOINT" if azure else "OPENAI_BASE_URL")
-        key = self.api_key or _secret(os.environ.get("AZURE_OPENAI_API_KEY" if azure else "OPENAI_API_KEY"))
-        url = url or ("" if azure else OPENAI_URL)
-        if not url:
-            raise ModelNotConfiguredError(
-                "Cannot ask the model: an Azure model needs the address of its resource. "
-                "Set 'base_url' in its config, or AZURE_OPENAI_ENDPOINT in the environment."
-            )
-        if key is None and self.token_provider is None:
-            key = self._key_for_nobody(url)
-        return replace(self, base_url=checked_url(url), api_key=key and _checked_key(key))
+        """The same with all that is said elsewhere. Raises `ModelNotConfiguredError` when it is not enough."""
+        url = checked_url(self.find_url().value)
+        if self.api_key is None and self.token_provider is not None:
+            return replace(self, base_url=url)
+        return replace(self, base_url=url, api_key=_checked_key(self.find_key().value))
 
-    def _key_for_nobody(self, url: str) -> Secret:
-        if is_loopback(url):
-            return Secret(_NO_KEY)
+    def find_url(self) -> Found:
+        """The address, and who says it. Raises `ModelNotConfiguredError` for an Azure model without one."""
+        if self.base_url:
+            return Found(self.base_url, "llm_config")
+        known = self._named_preset()
+        if known is not None and known.base_url:
+            return Found(known.base_url, f"preset: {known.name}")
+        if self.api_type == "azure":
+            return self._find_azure()
+        if _settings().base_url:
+            return Found(_settings().base_url, "settings: base_url")
+        if os.environ.get("OPENAI_BASE_URL"):
+            return Found(os.environ["OPENAI_BASE_URL"], "environment: OPENAI_BASE_URL")
+        return Found(OPENAI_URL, "default")
+
+    @staticmethod
+    def _find_azure() -> Found:
+        url = os.environ.get("AZURE_OPENAI_ENDPOINT")
+        if url:
+            return Found(url, "environment: AZURE_OPENAI_ENDPOINT")
         raise ModelNotConfiguredError(
-            f"Cannot ask the model: no API key for {host_of(url)}. Set OPENAI_API_KEY (and OPENAI_BASE_URL for another "
-            "server) in the environment, or %config JupyterAgents.model, or start a local server "
-            "(Ollama, LM Studio, llama.cpp), or replay a recording with --replay."
+            "Cannot ask the model: an Azure model needs the address of its resource. "
+            "Set 'base_url' in its config, or AZURE_OPENAI_ENDPOINT in the environment."
+        )
+
+    def find_key(self) -> Found:
+        """The key, and who says it. Raises `ModelNotConfiguredError` where one is needed and there is none."""
+        if self.api_key is not None:
+            return Found(self.api_key, "llm_config")
+        found = find_key(self.key_variables(), keyring=_settings().keyring)
+        return found or self._key_for_nobody()
+
+    def key_variables(self) -> list[str]:
+        """The variables that may hold the key, in the order in which they are asked."""
+        if self.key_variable:
+            return [self.key_variable]
+        setting = _settings().api_key_variable
+        if setting and not (self.base_url or self.preset or self.api_type == "azure"):
+            return [setting]
+        if self.server is None:
+            return [_USUAL[self.api_type]]
+        own = [self.server.key_variable] if self.server.key_variable else []
+        is_meant = not self.preset and self.find_url().value == os.environ.get("OPENAI_BASE_URL")
+        return [*own, _USUAL["openai"]] if is_meant else own
+
+    @property
+    def server(self) -> Preset | None:
+        """The server by its name, if it is a known one: named by the config, or known by its address."""
+        if self.preset is False:
+            return None
+        return self._named_preset() or (None if self.api_type == "azure" else preset_of(self.find_url().value))
+
+    def _named_preset(self) -> Preset | None:
+        return preset_named(self.preset) if self.preset else None
+
+    def _key_for_nobody(self) -> Found:
+        url, known = self.find_url().value, self.server
+        if is_loopback(url) or (known is not None and not known.needs_key):
+            return Found(Secret(_NO_KEY), "not needed")
+        variables = " or ".join(self.key_variables())
+        raise ModelNotConfiguredError(
+            f"Cannot ask the model: no API key for {host_of(url)}. Set {variables}"
+            f"{' (and OPENAI_BASE_URL for another server)' if variables == 'OPENAI_API_KEY' else ''} in the environment, "
+            "or %config JupyterAgents.model, or start a local server (Ollama, LM Studio, llama.cpp), or replay a "
+            "recording with --replay."
         )
 
     @property
     def host(self) -> str:
         """Where it is, for a person: host and port, without what may be secret in the address."""
-        return host_of(self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL)
+        try:
+            return host_of(self.find_url().value)
+        except ModelNotConfiguredError:
+            return host_of(OPENAI_URL)
 
     def hide_in(self, text: str) -> str:
         """`text` without what opens the door: the key, and whatever the headers and the query carry."""
@@ -119,6 +155,11 @@ class Endpoint:
         """Whether plain HTTP on this machine reaches it: no proxy, no certificates."""
         return self.base_url is not None and self.base_url.startswith("http://") and is_loopback(self.base_url)
 
+    @property
+    def is_openai(self) -> bool:
+        """Whether OpenAI's own models are there, at OpenAI or at Azure."""
+        return self.api_type == "azure" or self.host == "api.openai.com"
+
     def path(self, model: str) -> str:
         """The path of chat completions, relative to the base address of the client."""
         if self.api_type != "azure" or "/deployments/" in (self.base_url or ""):
@@ -126,20 +167,13 @@ class Endpoint:
         return f"/deployments/{quote(self.deployment or model, safe='')}/chat/completions"
 
 
-def _secret(value: str | None) -> Secret | None:
-    return Secret(value.strip()) if value and value.strip() else None
+_USUAL = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
 
 
-def to_secret(value: Any) -> Secret | None:
-    """A key as given in a config."""
-    if value is None or isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise ConfigurationError(
-            f"Cannot use the API key: it is a {type(value).__name__}, and a text is accepted. "
-            "Set 'api_key' to a text, or OPENAI_API_KEY in the environment."
-        )
-    return _secret(value)
+def _settings() -> Settings:
+    from jupyter_agents.session import current_session
+
+    return current_session().settings
 
 
 def _checked_key(key: Secret) -> Secret:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 USUAL_PORTS: dict[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}
@@ -33,11 +34,19 @@ def find_local_server(
 
     What listens there counts only if it answers `/v1/models` as the API has it and offers a model.
     """
+    return next((one for one in _servers(timeout, ports) if model is None or one.offers(model)), None)
+
+
+def find_local_servers(timeout: float = 0.3, ports: dict[int, str] | None = None) -> list[LocalServer]:
+    """All servers with OpenAI's API on this machine, in the order of the ports. As for `find_local_server`."""
+    return list(_servers(timeout, ports))
+
+
+def _servers(timeout: float, ports: dict[int, str] | None) -> Iterator[LocalServer]:
     for port, name in (USUAL_PORTS if ports is None else ports).items():
         server = LocalServer(f"http://127.0.0.1:{port}/v1", name, _models_at(port, timeout))
-        if server.models and (model is None or server.offers(model)):
-            return server
-    return None
+        if server.models:
+            yield server
 
 
 def _models_at(port: int, timeout: float) -> tuple[str, ...]:

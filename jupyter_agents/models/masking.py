@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jupyter_agents.models.keys import is_variable_name
+
 _HIDDEN = "***"
 
 _SHOWN_KEYS = frozenset(
     """api_type api_version azure_deployment cache_seed deployment_id engine frequency_penalty idle_timeout logprobs
-    max_completion_tokens max_retries max_tokens model n parallel_tool_calls presence_penalty reasoning_effort
+    max_completion_tokens max_retries max_tokens model n parallel_tool_calls presence_penalty preset reasoning_effort
     request_timeout seed service_tier store stream temperature timeout top_k top_logprobs top_p verbosity""".split()
 )
+_NOT_AS_IT_IS = frozenset({"api_key_variable", "base_url"})
 _ADDRESSES = frozenset({"api_base", "azure_endpoint", "base_url"})
 
 
@@ -47,6 +50,11 @@ def shown(config: Mapping[Any, Any]) -> dict[Any, Any]:
     return {key: _shown_value(key, value) for key, value in config.items()}
 
 
+def shown_setting(name: str, value: Any) -> Any:
+    """What a setting of a session holds, for a person."""
+    return _shown_value(name, value) if name in _NOT_AS_IT_IS else masked(value)
+
+
 def kind_of(value: Any) -> str:
     """What a wrong value is, for an error that must not show it: its type, and the keys where it has some.
 
@@ -75,6 +83,8 @@ def _shown_value(key: Any, value: Any) -> Any:
         return value
     if key in _ADDRESSES and isinstance(value, str):
         return _address(value)
+    if key == "api_key_variable":
+        return value if is_variable_name(value) else _HIDDEN
     return value if key in _SHOWN_KEYS and isinstance(value, str | int | float) else _HIDDEN
 
 
@@ -105,7 +115,8 @@ def public(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         elif (
             key in _SCHEMAS
             or value is None
-            or (key in _ADDRESSES and _is_plain_address(value))
+            or (key in _ADDRESSES and is_plain_address(value))
+            or (key == "api_key_variable" and is_variable_name(value))
             or (key in _SHOWN_KEYS and isinstance(value, str | int | float))
         ):
             found[key] = value
@@ -118,9 +129,12 @@ _SCHEMAS = frozenset({"function_call", "functions", "response_format", "stop", "
 """Keys whose values are no secrets, and no plain values."""
 
 
-def _is_plain_address(url: Any) -> bool:
+def is_plain_address(url: Any) -> bool:
     """Whether an address has nothing in it that may be a key: no user, no password, no query."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(str(url))
+    try:
+        parts = urlsplit(str(url))
+    except ValueError:
+        return False
     return not (parts.username or parts.password or parts.query or parts.fragment)

@@ -15,8 +15,8 @@ from jupyter_agents.models.base import Model
 
 _DEPLOYMENT_KEYS = frozenset({"azure_deployment", "deployment_id", "engine"})  # another name for the model
 ENDPOINT_KEYS = _DEPLOYMENT_KEYS | frozenset(
-    """api_base api_key api_type api_version azure_ad_token_provider azure_endpoint base_url default_headers
-    extra_headers extra_query organization""".split()
+    """api_base api_key api_key_variable api_type api_version azure_ad_token_provider azure_endpoint base_url default_headers
+    extra_headers extra_query organization preset""".split()
 )
 """Keys of a config that say where its model is."""
 
@@ -64,7 +64,7 @@ def configured_model(config: Mapping[str, Any] | str | Model) -> Model:
 
 def _first(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config, or the first of its config list, with what is shared."""
-    from jupyter_agents.models.config import checked_list
+    from jupyter_agents.models.config_lists import checked_list
 
     shared = {key: value for key, value in config.items() if key != "config_list"}
     configs = config.get("config_list")
@@ -81,8 +81,15 @@ def _placed(config: dict[str, Any]) -> Model:
 
 
 def says_environment_where() -> bool:
-    """Whether the environment holds a key or an address."""
-    return bool(os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"))
+    """Whether the environment, or the settings, hold a key or an address."""
+    from jupyter_agents.models.endpoint import Endpoint
+    from jupyter_agents.models.keys import find_key
+    from jupyter_agents.session import current_session
+
+    settings = current_session().settings
+    if settings.base_url or os.environ.get("OPENAI_BASE_URL"):
+        return True
+    return find_key(Endpoint().key_variables(), keyring=settings.keyring) is not None
 
 
 def _offered_here(name: str) -> dict[str, str]:

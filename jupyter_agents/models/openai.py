@@ -17,7 +17,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from jupyter_agents.effects import Pause, Step, Tell
 from jupyter_agents.errors import (
@@ -31,9 +31,13 @@ from jupyter_agents.events import Delta, Waiting
 from jupyter_agents.messages import Usage, scrub
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.endpoint import Endpoint, Secret, checked_url, pairs, to_secret
+from jupyter_agents.models.keys import checked_variable
 from jupyter_agents.models.masking import kind_of, shown
+from jupyter_agents.models.presets import preset_named
 from jupyter_agents.models.refusals import Refusal
-from jupyter_agents.models.stream import ReplyStream, parse_body
+from jupyter_agents.models.requests import adapted_messages, adapted_options, checked_role
+from jupyter_agents.models.responses import to_response_request
+from jupyter_agents.models.stream import Api, ReplyStream, parse_body
 from jupyter_agents.models.transport import (
     Close,
     Incoming,
@@ -66,6 +70,10 @@ class OpenAIModel:
     cannot be answered now are repeated `max_retries` times, with the wait that the server asks for; once a reply has
     begun, never. `options` are sent with every request, whatever they are; those of a request go before them.
 
+    `preset` names a known server (`models/presets.py`), `api_key_variable` the variable of the environment that holds
+    the key. `api` is the language that is spoken: `"chat"` for chat completions, `"responses"` for the Responses API.
+    `system_role` is the role of instructions, where a model wants `"developer"` or `"user"` instead of `"system"`.
+
     >>> OpenAIModel("gpt-4.1", api_key="sk-secret", temperature=0)
     OpenAIModel('gpt-4.1', 'api.openai.com', temperature=0)
     """
@@ -79,6 +87,8 @@ class OpenAIModel:
         api_type: str | None = None,
         api_version: str | None = None,
         organization: str | None = None,
+        preset: str | Literal[False] | None = None,
+        api_key_variable: str | None = None,
         azure_endpoint: str | None = None,
         azure_deployment: str | None = None,
         azure_ad_token_provider: Any = None,
@@ -90,6 +100,8 @@ class OpenAIModel:
         idle_timeout: float = 60.0,
         max_retries: int = 2,
         stream: bool = True,
+        api: str = "chat",
+        system_role: str | None = None,
         **options: Any,
     ) -> None:
         base_url = azure_endpoint or base_url
@@ -98,6 +110,8 @@ class OpenAIModel:
         self.idle_timeout = _positive(idle_timeout, "idle_timeout")
         self.max_retries = _count(max_retries, "max_retries")
         self.stream = stream
+        self.api = _api(api)
+        self.system_role = checked_role(system_role)
         self._options = copy.deepcopy({**options, **(extra_body or {})})
         self._asks_usage = True
         self._endpoint = Endpoint(
@@ -106,6 +120,8 @@ class OpenAIModel:
             api_type=_kind(api_type, azure_endpoint),
             api_version=api_version,
             organization=organization,
+            preset=preset_named(preset).name if preset else preset,
+            key_variable=checked_variable(api_key_variable),
             deployment=azure_deployment,
             token_provider=azure_ad_token_provider,
             headers=pairs({**(default_headers or {}), **(extra_headers or {})}),
@@ -120,6 +136,11 @@ class OpenAIModel:
     def name(self) -> str:
         """The model that is asked for."""
         return self.model or os.environ.get("OPENAI_MODEL") or DEFAULT_MODEL
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is, as the config says it; `resolve()` adds what the environment says."""
+        return self._endpoint
 
     @property
     def source(self) -> str:
@@ -141,7 +162,9 @@ class OpenAIModel:
         endpoint, patience = self._endpoint.resolve(), Patience(self.timeout, self.idle_timeout)
         sent, answer = await self._open(request, endpoint, patience)
         try:
-            reply = await (_receive_body(answer) if "json" in answer.content_type else _receive_stream(answer))
+            is_body = "json" in answer.content_type
+            due = self._choices(request)
+            reply = await (_receive_body(answer, self.api) if is_body else _receive_stream(answer, self.api, due))
         except BaseException as error:
             answer.abandon()
             if isinstance(error, ModelError):
@@ -173,9 +196,18 @@ class OpenAIModel:
             said.setdefault("stream_options", {"include_usage": True})
         else:
             said.pop("stream_options", None)
-        body = {"model": self.name} | {key: value for key, value in said.items() if value is not None}
-        body["messages"] = request.messages if isinstance(request.messages, list) else list(request.messages)
+        model = str(said.get("model") or self.name)
+        body: dict[str, Any] = {"model": self.name} | adapted_options(said, model, is_openai=endpoint.is_openai)
+        body["messages"] = adapted_messages(request.messages, model, self.system_role)
+        body = endpoint.server.adapted(body) if endpoint.server else body
+        if self.api == "responses":
+            return _to_json(to_response_request(body)), "/responses"
         return _to_json(body), endpoint.path(str(body["model"]))
+
+    def _choices(self, request: ModelRequest) -> int:
+        """How many choices are asked for."""
+        n = request.options.get("n", self._options.get("n"))
+        return n if type(n) is int and n > 0 else 1
 
 
 def _kind(api_type: str | None, azure_endpoint: str | None) -> Any:
@@ -186,6 +218,15 @@ def _kind(api_type: str | None, azure_endpoint: str | None) -> Any:
             "that speaks OpenAI's language: set it as 'base_url'."
         )
     return kind
+
+
+def _api(api: Any) -> Api:
+    if api not in ("chat", "responses"):
+        raise ConfigurationError(
+            f"Cannot use api {str(api)[:40]!r}: 'chat' (chat completions) and 'responses' (the Responses API) are "
+            "accepted. Correct it."
+        )
+    return cast(Api, api)
 
 
 def _positive(seconds: Any, what: str) -> float:
@@ -224,22 +265,26 @@ def _plain(value: Any) -> Any:
 
 def _estimate(sent: int, reply: ModelReply) -> Usage:
     """Tokens as they would be counted, about: for servers that do not count."""
-    words = len(reply.content or "") + sum(len(call.name) + len(call.arguments) for call in reply.tool_calls)
+    words = sum(map(_length, (reply, *reply.alternatives)))
     return Usage(math.ceil(sent / _CHARACTERS_PER_TOKEN), math.ceil(words / _CHARACTERS_PER_TOKEN), estimated=True)
+
+
+def _length(reply: ModelReply) -> int:
+    return len(reply.content or "") + sum(len(call.name) + len(call.arguments) for call in reply.tool_calls)
 
 
 # -- Receiving --------------------------------------------------------------------------------------------------
 
 
-async def _receive_stream(answer: Incoming) -> ModelReply:
+async def _receive_stream(answer: Incoming, api: Api, n: int) -> ModelReply:
     """The reply, told as it comes. Once it is finished, nothing that happens to the connection matters."""
-    stream, read = ReplyStream(answer.source), Read(answer)
+    stream, read = ReplyStream(answer.source, api=api, n=n), Read(answer)
     try:
         while piece := await read:
             if text := stream.feed(piece):
                 await Tell(Delta(text))
-            if stream.is_finished:
-                answer.patience.hurry(_FOR_THE_END if stream.is_done else _FOR_USAGE)
+            if stream.is_complete:
+                answer.patience.hurry(_FOR_USAGE if api == "chat" and not stream.is_done else _FOR_THE_END)
             elif stream.is_done:
                 break
     except ModelError as error:
@@ -250,12 +295,12 @@ async def _receive_stream(answer: Incoming) -> ModelReply:
     return stream.finish()
 
 
-async def _receive_body(answer: Incoming) -> ModelReply:
+async def _receive_body(answer: Incoming, api: Api) -> ModelReply:
     pieces, read = [], Read(answer)
     while piece := await read:
         pieces.append(piece)
     await Close(answer)
-    return parse_body(b"".join(pieces), answer.source)
+    return parse_body(b"".join(pieces), answer.source, api=api)
 
 
 # -- Opening ----------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class ScriptedModel:
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The next reply. Raises `ScriptEndedError` when there is none."""
         if self._record:
-            self.requests.append(ModelRequest(list(request.messages), dict(request.options)))
+            self.requests.append(ModelRequest(list(request.messages), dict(request.options), request.context))
         self.calls += 1
         line = self._next_line(request)
         while callable(line):

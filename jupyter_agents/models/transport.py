@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jupyter_agents.effects import Step
 from jupyter_agents.errors import MalformedReplyError, ModelError, ModelTimeoutError
-from jupyter_agents.models.stream import interrupted
+from jupyter_agents.models.server_events import interrupted
 
 if TYPE_CHECKING:
     import ssl
@@ -238,7 +238,7 @@ def _options(*, local: bool) -> dict[str, Any]:
     return {
         "timeout": httpx2.Timeout(600.0, connect=_CONNECT_SECONDS),
         "limits": httpx2.Limits(
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
+            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=1000, keepalive_expiry=_KEEP_ALIVE_SECONDS
         ),
         "follow_redirects": False,
         "trust_env": not local,

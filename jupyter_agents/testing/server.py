@@ -1,4 +1,4 @@
-"""A chat-completions server on this machine that answers from a script, and fails as real servers and networks do."""
+"""A server on this machine, of chat completions and responses, that answers from a script, and fails as real servers and networks do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,22 @@ from typing import Any, Literal, Self
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import ToolCall
 from jupyter_agents.models.base import ModelReply
+from jupyter_agents.testing.completions import (
+    calls_of,
+    chunk_of,
+    completion_of,
+    cut,
+    event_of,
+    finish_reason_of,
+    stream_of,
+    usage_of,
+)
+from jupyter_agents.testing.response_events import events_of, response_of
 
 Ending = Literal["end", "eof", "reset", "stall"]
 
 _REASONS = {200: "OK", 307: "Temporary Redirect", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
 _RESET = struct.pack("ii", 1, 0)
-_CREATED = 1700000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +49,9 @@ class ServerRequest:
 class ServerReply:
     """What the server answers to one request, and how the connection behaves meanwhile.
 
-    The first group of fields is the completion; the server builds a stream or one body from it, as the request asks.
-    `usage` is `"count"` for words counted, `None` to leave it out, or the object itself. `chunk` is the size of a
+    The first group of fields is the completion; the server builds a stream or one body from it, as the request asks,
+    for chat completions and for the Responses API alike. `alternatives` are the texts of further choices, and
+    `logprobs` what each choice says of its tokens; only chat completions have them. `usage` is `"count"` for words counted, `None` to leave it out, or the object itself. `chunk` is the size of a
     streamed piece in characters; 0 means one word a piece.
 
     The second group takes its place: any `status`, `headers` and `body`.
@@ -61,6 +72,8 @@ class ServerReply:
     finish_reason: str | None = ""
     usage: Mapping[str, Any] | Literal["count"] | None = "count"
     chunk: int = 0
+    alternatives: Sequence[str] = ()
+    logprobs: Mapping[str, Any] | None = None
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -84,8 +97,8 @@ class ServerReply:
     @classmethod
     def error_event(cls, message: str, *, code: str | None = None, after: str = "") -> Self:
         """A stream that breaks off with an error object, after some text."""
-        start = [_event(_chunk({"content": after}))] if after else []
-        return cls(pieces=[*start, _event({"error": {"message": message, "code": code}}), b"data: [DONE]\n\n"])
+        start = [event_of(chunk_of({"content": after}))] if after else []
+        return cls(pieces=[*start, event_of({"error": {"message": message, "code": code}}), b"data: [DONE]\n\n"])
 
     @classmethod
     def html(cls, page: str = "<html><title>Sign in</title></html>") -> Self:
@@ -214,7 +227,7 @@ class FakeOpenAIServer:
         if request.method == "GET" and request.path.endswith("/models"):
             data = [{"id": name, "object": "model"} for name in self._models]
             return _json_reply({"object": "list", "data": data})
-        if not request.path.partition("?")[0].endswith("/chat/completions"):
+        if not request.path.partition("?")[0].endswith(("/chat/completions", "/responses")):
             return ServerReply.error(404, f"nothing is at {request.path}")
         try:
             return self._next(request)
@@ -245,6 +258,8 @@ def to_server_reply(reply: Any) -> ServerReply:
             refusal=reply.refusal,
             finish_reason=reply.finish_reason,
             usage=reply.usage.to_json() if reply.usage else "count",
+            alternatives=[one.content or "" for one in reply.alternatives],
+            logprobs=reply.logprobs,
         )
     raise ConfigurationError(
         f"Cannot answer with {reply!r}: a {type(reply).__name__} was put in the queue of a FakeOpenAIServer. "
@@ -267,106 +282,30 @@ def _rendered(reply: ServerReply, request: ServerRequest) -> ServerReply:
     if reply.pieces is not None:
         return replace(reply, headers={"content-type": "text/event-stream"} | dict(reply.headers))
     body = request.body if isinstance(request.body, dict) else {}
-    usage = _usage(reply, body)
+    usage = usage_of(reply, body)
+    if request.path.partition("?")[0].endswith("/responses"):
+        return _rendered_response(reply, usage, streams=bool(body.get("stream")))
     if body.get("stream"):
         options = body.get("stream_options") or {}
-        pieces = _stream(reply, usage if options.get("include_usage") else None)
+        pieces = stream_of(reply, usage if options.get("include_usage") else None)
         return replace(reply, pieces=pieces, headers={"content-type": "text/event-stream"} | dict(reply.headers))
-    whole = json.dumps(_completion(reply, usage)).encode()
+    whole = json.dumps(completion_of(reply, usage)).encode()
     return replace(reply, body=whole, headers={"content-type": "application/json"} | dict(reply.headers))
 
 
-def _usage(reply: ServerReply, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if reply.usage != "count":
-        return reply.usage
-    asked = sum(len(str(message.get("content") or "").split()) for message in body.get("messages") or ())
-    said = len((reply.text or "").split())
-    return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
-
-
-def _finish_reason(reply: ServerReply) -> str | None:
-    if reply.finish_reason != "":
-        return reply.finish_reason
-    return "tool_calls" if reply.tool_calls else "function_call" if reply.function_call else "stop"
-
-
-def _completion(reply: ServerReply, usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text, **_calls(reply)}
-    if reply.refusal:
-        message["refusal"] = reply.refusal
-    choice = {"index": 0, "message": message, "finish_reason": _finish_reason(reply)}
-    return {
-        "id": "chatcmpl-fake",
-        "object": "chat.completion",
-        "created": _CREATED,
-        "model": "fake-model",
-        "choices": [choice],
-        "usage": usage,
-    }
-
-
-def _stream(reply: ServerReply, usage: Mapping[str, Any] | None) -> list[bytes]:
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in _cut(reply.text or "", reply.chunk)]
-    if reply.refusal:
-        deltas.append({"refusal": reply.refusal})
-    if calls := _calls(reply):
-        deltas += _call_deltas(calls)
-    chunks = [_chunk(delta) for delta in deltas]
-    chunks.append(_chunk({}, finish_reason=_finish_reason(reply)))
-    if usage is not None:
-        chunks.append(_chunk(None, usage=usage))
-    return [*map(_event, chunks), b"data: [DONE]\n\n"]
-
-
-def _calls(reply: ServerReply) -> dict[str, Any]:
-    calls: dict[str, Any] = {}
-    if reply.tool_calls:
-        calls["tool_calls"] = [
-            call.to_json() if isinstance(call, ToolCall) else dict(call) for call in reply.tool_calls
-        ]
+def _rendered_response(reply: ServerReply, usage: Mapping[str, Any] | None, *, streams: bool) -> ServerReply:
+    calls = list(calls_of(reply).get("tool_calls", ()))
     if reply.function_call:
-        calls["function_call"] = reply.function_call.to_json()
-    return calls
+        calls.append({"id": "call_fake", "function": reply.function_call.to_json()})
+    whole = response_of(reply.text, calls, refusal=reply.refusal, finish_reason=finish_reason_of(reply), usage=usage)
+    if streams:
+        pieces = events_of(whole, cut(reply.text or "", reply.chunk))
+        return replace(reply, pieces=pieces, headers={"content-type": "text/event-stream"} | dict(reply.headers))
+    return replace(_json_reply(whole), **_trouble(reply))
 
 
-def _call_deltas(calls: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Name first, then the arguments in two pieces, as OpenAI does it."""
-    deltas: list[dict[str, Any]] = []
-    for index, call in enumerate(calls.get("tool_calls", ())):
-        function = dict(call.get("function") or {})
-        arguments = str(function.pop("arguments", ""))
-        half = len(arguments) // 2
-        deltas.append({"tool_calls": [{"index": index, **call, "function": {**function, "arguments": ""}}]})
-        pieces = (arguments[:half], arguments[half:])
-        deltas += [{"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in pieces]
-    if call := calls.get("function_call"):
-        deltas.append({"function_call": {"name": call["name"], "arguments": ""}})
-        deltas.append({"function_call": {"arguments": call["arguments"]}})
-    return deltas
-
-
-def _cut(text: str, size: int) -> list[str]:
-    if size:
-        return [text[start : start + size] for start in range(0, len(text), size)]
-    words = text.split(" ")
-    return [word + " " for word in words[:-1]] + ([words[-1]] if words[-1] else [])
-
-
-def _chunk(delta: Mapping[str, Any] | None, *, finish_reason: str | None = None, usage: Any = None) -> dict[str, Any]:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
-    return {
-        "id": "chatcmpl-fake",
-        "object": "chat.completion.chunk",
-        "created": _CREATED,
-        "model": "fake-model",
-        "choices": choices,
-        "usage": usage,
-    }
-
-
-def _event(value: Any) -> bytes:
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
+def _trouble(reply: ServerReply) -> dict[str, Any]:
+    return {"delay": reply.delay, "pause": reply.pause, "cut": reply.cut, "ending": reply.ending}
 
 
 # -- The connection ---------------------------------------------------------------------------------------------
