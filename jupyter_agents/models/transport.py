@@ -238,7 +238,7 @@ def _options(*, local: bool) -> dict[str, Any]:
     return {
         "timeout": httpx2.Timeout(600.0, connect=_CONNECT_SECONDS),
         "limits": httpx2.Limits(
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=1000, keepalive_expiry=_KEEP_ALIVE_SECONDS
+            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
         ),
         "follow_redirects": False,
         "trust_env": not local,
