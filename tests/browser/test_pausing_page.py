@@ -9,8 +9,8 @@ from tests.browser.chats import HOLDS, chat, code, said, value
 from tests.browser.conftest import Notebook
 from tests.browser.test_page_life import SLOW, reload_meanwhile
 
-WORDS = "word " * 100
-"""A reply that streams for two seconds, in which Pause can be pressed."""
+WORDS = "word " * 200
+"""A reply that streams for four seconds, in which Pause can be pressed."""
 
 
 def long_chat(how: str, **pair: object) -> str:
@@ -51,9 +51,18 @@ _BLANK = """cell => Math.max(...[...cell.querySelectorAll('.jp-agents-Slot')].ma
 }))"""
 
 
+def wait_for_words(notebook: Notebook) -> None:
+    """Wait until the reply is seen to stream; looked for in every frame, as it does not last."""
+    notebook.page.wait_for_function(_STREAMS, timeout=SLOW)
+
+
+_STREAMS = """() => [...document.querySelectorAll('.jp-agents-mod-live')]
+    .some(live => live.textContent.includes('word word'))"""
+
+
 def pause(notebook: Notebook) -> None:
     """Press Pause while the first reply is written."""
-    expect(notebook.page.locator(".jp-agents-mod-live")).to_contain_text("word word", timeout=SLOW)
+    wait_for_words(notebook)
     button(notebook, "Pause").press("Enter")  # it moves down as the text grows
 
 
@@ -224,7 +233,7 @@ def test_chat_box_has_the_same_buttons(notebook):
 
 def test_buttons_of_another_cell_are_seen_on_the_page(notebook):
     notebook.add_and_run(long_chat("background"), wait=False)
-    expect(notebook.page.locator(".jp-agents-mod-live")).to_contain_text("word word", timeout=SLOW)
+    wait_for_words(notebook)
 
     notebook.add_and_run("chat.pause()\nawait chat.rested()")
     expect_rest(notebook, "Next to speak: user")
