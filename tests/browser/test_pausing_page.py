@@ -108,11 +108,11 @@ def test_code_that_runs_comes_to_its_end_before_the_chat_rests(notebook):
     assert said(notebook)[-1] == "Done."
 
 
-BESIDE = f"""
+BESIDE = """
 from jupyter_agents import a_initiate_chats
 slow = block("import asyncio\\nfor n in range(8):\\n    await asyncio.sleep(0.5)\\nran = n")
 results = await a_initiate_chats([
-    dict(chat_id="talk", sender=person("me"), recipient=agent("Ann", {WORDS!r}, "Two."), message="Go", max_turns=2),
+    dict(chat_id="talk", sender=person("me"), recipient=agent("Ann", "word " * 100, "Two."), message="Go", max_turns=2),
     dict(chat_id="work", sender=person("you", policy="auto"), recipient=agent("Bob", slow, "Ran."), message="Go", max_turns=2),
 ])
 """
