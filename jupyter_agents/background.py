@@ -13,6 +13,7 @@ from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.keywords import check_keywords
 from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
+from jupyter_agents.culprits import place_of, without_our_frames
 from jupyter_agents.drive import a_drive
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.events import ChatStarted, Listener
@@ -160,7 +161,7 @@ class Chat:
             value = await a_drive(talk)
         except Exception as error:  # noqa: BLE001 - raised when nothing follows
             self._keep(error)
-            return _Outcome(error=error)
+            return _Outcome(error=without_our_frames(error))
         self._keep(value)
         return _Outcome(value)
 
@@ -298,7 +299,11 @@ class Chat:
             raise ConfigurationError("Cannot await this chat: it has not been started. Call start() first.")
         waiting = asyncio.current_task()
         before = 0 if waiting is None else waiting.cancelling()
-        result: ChatResult = yield from self._task.__await__()
+        __tracebackhide__ = True  # as in the methods of agents
+        try:
+            result: ChatResult = yield from self._task.__await__()
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            raise without_our_frames(error)  # noqa: B904 - the error keeps its own cause
         if waiting is not None and waiting.cancelling() > before:  # which has gone on to the chat, and ended it
             raise ChatCancelled(result)
         return result
@@ -359,7 +364,8 @@ def _beside_cells(session: Session) -> Session:
 
 def in_one_line(error: BaseException) -> str:
     """An error as one line; of an error that is not ours, with the place where it was raised."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    place = place_of(error)
+    text = " ".join(f"{type(error).__name__}: {error}{place and ', in '}{place}".split())
     frames = [] if isinstance(error, JupyterAgentsError) else traceback.extract_tb(error.__traceback__)
     return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
 

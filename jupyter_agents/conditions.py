@@ -6,15 +6,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from math import inf
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.code_blocks import remove_code
+from jupyter_agents.culprits import was_in
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.likeness import is_blank, repetition
 from jupyter_agents.meant import condition_meant, function_name, is_number, is_whole, short
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.nearest import nearest
+
+T = TypeVar("T")
 
 Prices = Mapping[str, tuple[float, float]] | Callable[[str, Usage], float | None]
 """By the name of a model what 1,000 tokens of a request and of a reply cost; or a function of the name and the usage,
@@ -87,6 +90,15 @@ class Condition:
             f"Cannot use {short(self)} as true or false: it says so of a chat, not by itself, and `and`, `or` and `not` "
             "would leave one of two conditions out. Combine conditions with | and &; ask `is not None` whether there is one."
         )
+
+
+def _asked(role: str, function: Callable[..., T], *args: Any) -> T:
+    """What a function of the user's says. Its error tells what it is there for."""
+    try:
+        return function(*args)
+    except Exception as error:
+        was_in(error, role, function)
+        raise
 
 
 def _refuse_part(other: object) -> NoReturn:
@@ -216,7 +228,8 @@ class When(Condition):
 
     def __call__(self, messages: Sequence[Message]) -> str | None:
         """See `Condition`."""
-        return f"{getattr(self.function, '__name__', 'a function')} said so" if self.function(messages) else None
+        is_over = _asked("the condition When", self.function, messages)
+        return f"{getattr(self.function, '__name__', 'a function')} said so" if is_over else None
 
 
 class ExternalStop(Condition):
@@ -356,7 +369,7 @@ class MaxCost(Condition):
 
     def _cost(self, name: str, usage: Usage) -> float | None:
         if callable(self.prices):
-            return self.prices(name, usage)
+            return _asked("the prices", self.prices, name, usage)
         price, counts = self.prices.get(name), (usage.prompt_tokens, usage.completion_tokens)
         if price is None or None in counts:
             return None

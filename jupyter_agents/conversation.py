@@ -12,6 +12,7 @@ from jupyter_agents.agents.begun import has_spoken
 from jupyter_agents.budget import Budget, BudgetSpent, Ledger
 from jupyter_agents.continuing import Continuations
 from jupyter_agents.control import TAKEN_BACK, find_control
+from jupyter_agents.culprits import in_short, tell_place
 from jupyter_agents.effects import Emit, Hold
 from jupyter_agents.errors import ChatInterrupted, NoHumanError
 from jupyter_agents.events import (
@@ -221,12 +222,6 @@ def _as_history(event: MessageSent, initiator: str) -> dict[str, Any]:
     return {"role": role, "name": event.sender} | event.message.to_dict() | {"role": role}
 
 
-def _in_short(error: BaseException) -> str:
-    """The first line of an error: it is raised, and its text shown in full, by whoever catches it."""
-    line = f"{type(error).__name__}: {error}".partition("\n")[0]
-    return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 1]}…"
-
-
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
@@ -291,7 +286,8 @@ async def hold_chat(
             raise ChatInterrupted(result) from None
         except (Exception, SystemExit) as error:
             _begin_end(run)
-            result = await close(Ending(EndedBy.ERROR, _in_short(error)))
+            tell_place(error, _where(run, first, initiator, recipient))
+            result = await close(Ending(EndedBy.ERROR, in_short(error, _LONGEST_DETAIL)))
             with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
                 error.result = result  # type: ignore[union-attr]
             raise
@@ -306,6 +302,13 @@ async def hold_chat(
         return await _in_charge(run, to_the_end())
     finally:
         talk.close()
+
+
+def _where(run: Run, first: int, initiator: Any, recipient: Any) -> str:
+    """In which chat an error was raised, and when."""
+    sent = sum(isinstance(entry.event, MessageSent) for entry in run.log.of_chat(run.chat, first))
+    when = f"after message {sent}" if sent else "before the first message"
+    return f"in the chat {run.log.key_of(initiator)} → {run.log.key_of(recipient)} {when}"
 
 
 async def hold_series(run: Run, size: int, chats: Coroutine[Any, Any, T]) -> T:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from jupyter_agents.culprits import was_in
 from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Hold, Pause, Step, Tell, Together
 from jupyter_agents.errors import INTERRUPTED, ModelError, NoHumanError
 from jupyter_agents.events import (
@@ -293,6 +294,9 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     except ModelError as error:
         seconds = time.monotonic() - started
         await Emit(_failure(run.chat, effect.agent, error, seconds))
+        raise
+    except Exception as error:
+        was_in(error, "the model", effect.model, effect.agent)
         raise
     except (KeyboardInterrupt, asyncio.CancelledError):
         seconds = time.monotonic() - started

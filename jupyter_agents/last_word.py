@@ -91,11 +91,17 @@ def _ends_sentence(said: str, of_model: bool) -> bool:
     """Whether the word ends what was said before it on its line, rather than being spoken of."""
     said = said.rstrip(" \t*_`")
     is_apart = _SENTENCE_ENDS.search(said) is not None
-    return (is_apart or of_model) and _ASKS.search(_BEFORE_SENTENCE.sub("", said)) is None
+    return (is_apart or of_model) and _ASKS.search(_last_sentence(said)) is None
 
 
 def _is_announced(text: str, at: int, of_model: bool) -> bool:
     """Whether the line before, code included, leads to the word: "When you are done, reply with:"."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:at]
     last = next((line.strip(" \t*_`") for line in reversed(lines) if line.strip()), "")
-    return last.endswith((":", "\uff1a")) and (not of_model or _ASKS.search(_BEFORE_SENTENCE.sub("", last)) is not None)
+    return last.endswith((":", "\uff1a")) and (not of_model or _ASKS.search(_last_sentence(last)) is not None)
+
+
+def _last_sentence(line: str) -> str:
+    """What stands after the last end of a sentence. It is looked for from the beginning only: lines may be long."""
+    before = _BEFORE_SENTENCE.match(line)
+    return line if before is None else line[before.end() :]

@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_agents.budget import Budget, Ledger, check_budget
 from jupyter_agents.conditions import ChatFacts, Condition
+from jupyter_agents.culprits import was_in
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.likeness import gist, is_blank, repetition
 from jupyter_agents.meant import condition_meant, is_whole, short
@@ -126,8 +127,15 @@ class Progress:
             both = "both sides said the same" if loop == 2 else said
             return Ending(EndedBy.REPETITION, f"{both} {_REPEATS} times in a row")
         condition = self.limits.termination
-        reason = None if condition is None else condition.judge(self.facts)
+        reason = None if condition is None else self._judged_by(condition)
         return Ending(EndedBy.CONDITION, reason) if reason else None
+
+    def _judged_by(self, condition: Condition) -> str | None:
+        try:
+            return condition.judge(self.facts)
+        except Exception as error:
+            was_in(error, "the condition", condition)
+            raise
 
     @property
     def facts(self) -> ChatFacts:

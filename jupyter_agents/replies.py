@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from jupyter_agents.culprits import was_in
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.termination import EndedBy, Ending
 
@@ -148,9 +149,17 @@ def matches(trigger: Any, sender: Any) -> bool:
     if is_agent(trigger):
         return trigger is sender
     if callable(trigger):
-        return bool(trigger(sender))
+        return _is_meant(trigger, sender)
     check_trigger(trigger)
     return False
+
+
+def _is_meant(trigger: Callable[[Any], Any], sender: Any) -> bool:
+    try:
+        return bool(trigger(sender))
+    except Exception as error:
+        was_in(error, "the trigger of a reply function", trigger)
+        raise
 
 
 def is_agent(value: Any) -> bool:

@@ -102,8 +102,9 @@ def _show_again(control: Control) -> bool:
 def _render(shown: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     from jupyter_agents.conversation import ChatResult
     from jupyter_agents.display.result import result_bundle, result_metadata
+    from jupyter_agents.series import SeriesFacts
 
-    return result_bundle(shown), result_metadata(shown) if isinstance(shown, ChatResult) else {}
+    return result_bundle(shown), result_metadata(shown) if isinstance(shown, ChatResult | SeriesFacts) else {}
 
 
 # -- The model ---------------------------------------------------------------------------------------------------

@@ -402,7 +402,7 @@ def test_others_go_on_when_a_chat_fails_but_for_those_that_need_it(hold):
         hold(queue)
 
     assert sorted(caught.value.results) == ["a", "c", "e"]
-    assert caught.value.__notes__ == ["The chat of user and d was not begun: it needs one that failed."]
+    assert caught.value.__notes__[1:] == ["The chat of user and d was not begun: it needs one that failed."]
 
 
 @both_queues
@@ -412,7 +412,45 @@ def test_first_error_names_the_others(hold):
     with pytest.raises(ModelUnavailableError, match="b is down") as caught:
         hold(diamond(**agents))
 
-    assert "Another chat of the queue failed, too: ModelUnavailableError: c is down" in caught.value.__notes__
+    assert "Chat 'c' failed, too: ModelUnavailableError: c is down" in caught.value.__notes__
+
+
+@both_queues
+@pytest.mark.parametrize(
+    ("ids", "name"), [(({}, {}), "2 of 2"), (({"chat_id": "x"}, {"chat_id": "y"}), "'y'")], ids=["number", "id"]
+)
+def test_error_names_the_chat_that_it_ended(hold, ids, name):
+    me = user()
+
+    with pytest.raises(ModelUnavailableError) as caught:
+        hold(
+            [
+                chat(teller("a"), sender=me, **ids[0]),
+                chat(assistant(ModelUnavailableError("down"), name="b"), sender=me, **ids[1]),
+            ]
+        )
+
+    assert caught.value.__notes__ == [f"It ended chat {name}, of user and b."]
+
+
+def test_error_names_some_of_many_chats_that_were_not_begun():
+    queue = [chat(assistant(ModelUnavailableError("down"), name="a")), *(chat(teller(f"b{at}")) for at in range(20))]
+
+    with pytest.raises(ModelUnavailableError) as caught:
+        initiate_chats(queue)
+
+    assert len(caught.value.__notes__) == 5
+    assert caught.value.__notes__[-1] == "Nor were 17 others."
+
+
+def test_error_that_two_chats_raise_has_each_note_once():
+    error = ModelUnavailableError("down")
+    queue = [chat(assistant(error, name=name), chat_id=name) for name in "ab"]
+
+    with pytest.raises(ModelUnavailableError) as caught:
+        asyncio.run(a_initiate_chats(queue))
+
+    assert len(caught.value.__notes__) == len(set(caught.value.__notes__)) == 2
 
 
 @both_faces

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import sys
 import threading
 from contextlib import suppress
 
@@ -231,6 +232,25 @@ def test_all_calls_of_a_message_are_made_in_order_and_each_has_one_result(face):
     ]
     check_calls_are_answered(wire_of(agent))
     assert texts(result.messages)[2].split("\n\n") == [content for _, content in results_of(wire_of(agent))]
+
+
+@both_faces
+def test_other_calls_are_made_when_functions_exit(face):
+    async def leave_later():
+        await asyncio.sleep(0)
+        sys.exit("usage: x")
+
+    agent = assistant(tools(("a", "leave"), ("b", "leave_later"), ("c", "note")), DONE)
+    functions = {"leave": lambda: sys.exit(2), "leave_later": leave_later, "note": lambda: "noted"}
+
+    result = face(user(function_map=functions), "initiate_chat", agent, message="go")
+
+    assert result.ended_by is EndedBy.TERMINATION
+    assert results_of(wire_of(agent)) == [
+        ("a", "Error: leave has exited with 2 instead of giving a result."),
+        ("b", "Error: leave_later has exited with usage: x instead of giving a result."),
+        ("c", "noted"),
+    ]
 
 
 @both_faces

@@ -27,6 +27,7 @@ L0 = (
     "arguments",
     "meant",
     "boxed",
+    "culprits",
     "formula",
     "code_facts",
 )
@@ -60,6 +61,7 @@ L2 = (
     "asking",
     "forks",
     "saving",
+    "series",
     "taking_back",
     "background",
 )

@@ -561,7 +561,8 @@ def test_inner_chat_is_refused_when_it_cannot_have_an_option(shell, run, model, 
     error = error_of(run("%%agentchat --to teller\nHello"))
 
     assert said in str(error)
-    assert len(error._render_traceback_()) == 1
+    assert [said in error._render_traceback_()[0], len(error._render_traceback_())] == [True, 2]
+    assert error._render_traceback_()[1].startswith("It was raised in the reply function (reply) of 'teller'")
 
 
 def test_agent_that_runs_no_code_is_not_made_to_by_an_option(shell, run, model):

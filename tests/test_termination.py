@@ -1,6 +1,7 @@
 """When a chat stops: the closing word, the human-input decision as one table, and conditions."""
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -405,3 +406,13 @@ def test_condition_must_say_when_it_holds():
 
     with pytest.raises(TypeError, match=r"Nothing is no condition by itself; define __call__"):
         Nothing()([])
+
+
+def test_end_of_a_long_line_is_found_at_once():
+    line = "snow " * 40_000
+
+    began = time.monotonic()
+    found = [is_terminate(f"{one}TERMINATE", of_model=True) for one in (line, f"{line}. ", f"Go. {line}")]
+
+    assert found == [True, True, True]
+    assert time.monotonic() - began < 5

@@ -7,7 +7,6 @@ from typing import Any
 
 from jupyter_agents.agents import chat_queue as queues
 from jupyter_agents.agents import hooks, nested_chats, openings
-from jupyter_agents.agents.chat_queue import ChatResults
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.agents.keywords import check_keywords, note_unread
 from jupyter_agents.agents.memory import Opening, in_chat, wait_for_pair
@@ -24,6 +23,7 @@ from jupyter_agents.events import MessageSent
 from jupyter_agents.progress import Limits, check_flag
 from jupyter_agents.replies import Reply
 from jupyter_agents.run import Run, ThisRun
+from jupyter_agents.series import ChatResults, ChatResultsById
 from jupyter_agents.termination import Condition, Ending
 
 
@@ -32,7 +32,7 @@ class ChatHolding(ReplyChain):
 
     opening_arguments: tuple[str, ...] = ()
     """What `initiate_chat` takes for the opening of this class, beside `message` and `carryover`."""
-    _chat_results: ChatResults
+    _chat_results: ChatResults | ChatResultsById
 
     async def _generate_init_message(self, **context: Any) -> str | dict[str, Any]:
         """The opening message of `initiate_chat`, from its keyword arguments: `message` and `carryover`. An override point."""
@@ -96,7 +96,7 @@ class ChatHolding(ReplyChain):
 
     async def _initiate_chats(
         self, chat_queue: Sequence[Mapping[str, Any]], *, budget: Budget | None = None
-    ) -> ChatResults:
+    ) -> ChatResults | ChatResultsById:
         """Hold several chats that this agent begins, unless an entry names another `sender`. See `initiate_chats`."""
         return await queues.hold_for(self, chat_queue, budget=budget)
 

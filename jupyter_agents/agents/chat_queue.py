@@ -7,7 +7,7 @@ held at the same time; under the synchronous one, in their order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,28 +17,34 @@ from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.queued_chat import QueuedChat, read_queue
 from jupyter_agents.budget import Budget, Ledger, check_budget
 from jupyter_agents.conversation import ChatResult, hold_series, open_run
+from jupyter_agents.culprits import add_note
 from jupyter_agents.effects import Emit, Together
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import Noted
 from jupyter_agents.interrupts import ChatCancelled
 from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within
+from jupyter_agents.series import ChatResults, ChatResultsById
 
-ChatResults = list[ChatResult] | dict[Hashable, ChatResult]
+_MOST_NAMED = 3
 
 
-async def _initiate_chats(chat_queue: Sequence[Mapping[str, Any]], *, budget: Budget | None = None) -> ChatResults:
+async def _initiate_chats(
+    chat_queue: Sequence[Mapping[str, Any]], *, budget: Budget | None = None
+) -> ChatResults | ChatResultsById:
     """Hold several chats, and give their results.
 
     Each entry has a `sender`, a `recipient`, a `message`, and whatever else `initiate_chat` takes. The chats are held one
     after the other, and each is given the summaries of those before as `carryover`, but for those that its
-    `finished_chat_indexes_to_exclude_from_carryover` names. The results are a list.
+    `finished_chat_indexes_to_exclude_from_carryover` names. The results are a list (`ChatResults`), which shows the series and has
+    `usage`, `cost`, `by_speaker` and `to_frame()` of all its chats.
 
     Where entries have a `chat_id` and `prerequisites` (a list of such), a chat begins when those have ended, and is
     given their summaries; `a_initiate_chats` holds all that may begin at the same time. The results are a dictionary by
     `chat_id`. When a chat fails, those that need it are not begun, and the others go on.
 
     All chats share one log and one `budget`. Raises `ConfigurationError` before anything begins when the entries are
-    wrong; otherwise the first error, with the results of the chats that have ended as its `results`.
+    wrong; otherwise the first error, with a note of which chat it ended, and the results of those that have ended as its
+    `results`.
     """
     return await hold_queue(read_queue(chat_queue), budget=budget)
 
@@ -46,24 +52,26 @@ async def _initiate_chats(chat_queue: Sequence[Mapping[str, Any]], *, budget: Bu
 initiate_chats, a_initiate_chats = faces(_initiate_chats)
 
 
-async def hold_for(agent: Any, chat_queue: Sequence[Mapping[str, Any]], *, budget: Budget | None = None) -> ChatResults:
+async def hold_for(
+    agent: Any, chat_queue: Sequence[Mapping[str, Any]], *, budget: Budget | None = None
+) -> ChatResults | ChatResultsById:
     """The same, begun by an agent, which keeps the results."""
-    agent._chat_results = []
+    agent._chat_results = ChatResults()
     chats = read_queue(chat_queue, agent)
     try:
         agent._chat_results = await hold_queue(chats, budget=budget)
     except BaseException as error:
-        agent._chat_results = getattr(error, "results", [])
+        agent._chat_results = getattr(error, "results", ChatResults())
         raise
-    found: ChatResults = agent._chat_results
+    found: ChatResults | ChatResultsById = agent._chat_results
     return found
 
 
-async def hold_queue(chats: Sequence[QueuedChat], *, budget: Budget | None = None) -> ChatResults:
+async def hold_queue(chats: Sequence[QueuedChat], *, budget: Budget | None = None) -> ChatResults | ChatResultsById:
     """Hold chats that were checked: nested in the chat that is under way, or as a series of their own."""
     check_budget(budget)
     if not chats:
-        return []
+        return ChatResults()
     here = await ThisRun()
     if here.depth and not here.state.is_over:
         ledger = here.ledger if budget is None else Ledger(budget, here.ledger)
@@ -87,19 +95,19 @@ class ChatQueue:
         self._by_id = chats[0].chat_id is not None
         self._waiting = list(chats)
         self._ended: dict[int, ChatResult] = {}
-        self._failures: list[Exception] = []
+        self._failures: list[tuple[QueuedChat, Exception]] = []
         self._takes_turns = True
         self._ordinals: dict[int, int] = {}
 
     @property
-    def results(self) -> ChatResults:
+    def results(self) -> ChatResults | ChatResultsById:
         """Of those that have ended, in the order of the queue."""
         ended = [one for one in self._chats if one.number in self._ended]
         if self._by_id:
-            return {one.chat_id: self._ended[one.number] for one in ended}
-        return [self._ended[one.number] for one in ended]
+            return ChatResultsById({one.chat_id: self._ended[one.number] for one in ended})
+        return ChatResults(self._ended[one.number] for one in ended)
 
-    async def hold(self) -> ChatResults:
+    async def hold(self) -> ChatResults | ChatResultsById:
         """Hold all that can be held; their results, or the first error with those."""
         self._takes_turns = await ThisTask() is None
         self._reserve()
@@ -149,7 +157,7 @@ class ChatQueue:
         try:
             self._ended[chat.number] = await self._held(chat)
         except Exception as error:  # noqa: BLE001 - it is raised when the others have ended
-            self._failures.append(error)
+            self._failures.append((chat, error))
         except (KeyboardInterrupt, asyncio.CancelledError) as stop:
             result = getattr(stop, "result", None)
             if isinstance(result, ChatResult):
@@ -185,20 +193,28 @@ class ChatQueue:
 
     def _heading(self, chat: QueuedChat) -> str:
         """A line that says in the transcript where a chat begins, and what it is given."""
-        name = f"{chat.number} of {len(self._chats)}" if chat.chat_id is None else repr(chat.chat_id)
         given = [one for one in self._chats if one.number in chat.carries and self._ended[one.number].summary]
         names = [str(one.number) if one.chat_id is None else repr(one.chat_id) for one in given]
         carried = f", with what {_listed(names)} came to" if names else ""
+        return f"Chat {self._name(chat)}: {self._between(chat)}{carried}."
+
+    def _name(self, chat: QueuedChat) -> str:
+        return f"{chat.number} of {len(self._chats)}" if chat.chat_id is None else repr(chat.chat_id)
+
+    def _between(self, chat: QueuedChat) -> str:
         sender, recipient = map(self._run.log.key_of, (chat.sender, chat.recipient))
-        return f"Chat {name}: {sender} and {recipient}{carried}."
+        return f"{sender} and {recipient}"
 
     def _first_failure(self) -> Exception:
-        first, *others = self._failures
+        (chat, first), *others = self._failures
         _tell_results(first, self.results)
-        for other in others:
-            first.add_note(f"Another chat of the queue failed, too: {type(other).__name__}: {other}")
-        for one in self._waiting:
-            first.add_note(f"The chat of {one.pair} was not begun: it needs one that failed.")
+        add_note(first, f"It ended chat {self._name(chat)}, of {self._between(chat)}.")
+        for other, error in others:
+            add_note(first, f"Chat {self._name(other)} failed, too: {type(error).__name__}: {error}")
+        for one in self._waiting[:_MOST_NAMED]:
+            add_note(first, f"The chat of {one.pair} was not begun: it needs one that failed.")
+        if len(self._waiting) > _MOST_NAMED:
+            add_note(first, f"Nor were {len(self._waiting) - _MOST_NAMED} others.")
         return first
 
 
@@ -207,7 +223,7 @@ async def _note(text: str) -> None:
     await Emit(Noted(run.chat, text))
 
 
-def _tell_results(error: BaseException, results: ChatResults) -> None:
+def _tell_results(error: BaseException, results: ChatResults | ChatResultsById) -> None:
     with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
         error.results = results  # type: ignore[attr-defined]
 

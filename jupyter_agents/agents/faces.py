@@ -7,14 +7,13 @@ A method of an agent is written once, as a coroutine that awaits effects. `faces
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Coroutine
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
+from jupyter_agents.culprits import is_ours, name_of, was_in, without_our_frames
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.effects import CallTool
-from jupyter_agents.errors import JupyterAgentsError
 from jupyter_agents.run import current_run
 
 P = ParamSpec("P")
@@ -27,16 +26,18 @@ def faces(core: Core[P, T]) -> tuple[Callable[P, T], Core[P, T]]:
 
     @functools.wraps(core)
     def synchronous(*args: P.args, **kwargs: P.kwargs) -> T:
+        __tracebackhide__ = True  # from those who read a traceback in IPython and pytest
         try:
             return drive(core(*args, **kwargs))
-        except JupyterAgentsError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again
             raise _outside(error)  # noqa: B904 - the error keeps its own cause
 
     @functools.wraps(core)
     async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> T:
+        __tracebackhide__ = True
         try:
             return await a_drive(core(*args, **kwargs))
-        except JupyterAgentsError as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again
             raise _outside(error)  # noqa: B904 - the error keeps its own cause
 
     face: Any
@@ -47,18 +48,9 @@ def faces(core: Core[P, T]) -> tuple[Callable[P, T], Core[P, T]]:
     return synchronous, asynchronous
 
 
-def _outside(error: JupyterAgentsError) -> JupyterAgentsError:
-    """An error of ours as a caller sees it: its text says what to do, the frames of the drivers say nothing.
-
-    Within a chat it keeps them. The environment variable `JUPYTER_AGENTS_DEBUG` keeps them always.
-    """
-    if current_run.get() is not None or os.environ.get("JUPYTER_AGENTS_DEBUG"):
-        return error
-    behind: BaseException | None = error
-    while behind is not None:
-        behind.__traceback__ = None
-        behind = behind.__cause__ or behind.__context__
-    return error
+def _outside(error: Exception) -> Exception:
+    """An error as a caller sees it, without the frames of the drivers, which say nothing. Within a chat it keeps them."""
+    return error if current_run.get() is not None else without_our_frames(error)
 
 
 def core_of(function: Any) -> Core[..., Any] | None:
@@ -76,6 +68,17 @@ async def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     return await (core(*args, **kwargs) if owner is None else core(owner, *args, **kwargs))
 
 
+async def call_of(role: str, whose: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """The same. An error of the function says in which `role` it was, and of whom."""
+    try:
+        if core_of(function) is None:  # as `call` does, without another coroutine: every turn comes by here
+            return await CallTool(function, args, kwargs)
+        return await call(function, *args, **kwargs)
+    except Exception as error:
+        was_in(error, role, function, whose)
+        raise
+
+
 async def call_hook(agent: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     """The value of a method that may be overridden, as `name` or as `a_<name>`.
 
@@ -85,7 +88,12 @@ async def call_hook(agent: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     overrides = [face for face in found if core_of(face) is None]
     if not overrides:
         return await call(found[0], *args, **kwargs)
-    return await CallTool(overrides[0], args, kwargs, a_function=overrides[-1])
+    try:
+        return await CallTool(overrides[0], args, kwargs, a_function=overrides[-1])
+    except Exception as error:
+        if not is_ours(overrides[0]):
+            was_in(error, f"the method {name_of(overrides[0])}", whose=agent)
+        raise
 
 
 def is_overridden(agent: Any, name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jupyter_agents.agents.faces import call, faces
+from jupyter_agents.agents.faces import call_of, faces
 from jupyter_agents.agents.group_members import (
     checked_agents,
     find_member,
@@ -209,7 +209,7 @@ class GroupChat:
     async def _choose(self, last: Any, selector: Any) -> Choice:
         method: Any = self.speaker_selection_method
         if callable(method):
-            found = await call(method, last, self)
+            found = await call_of("the speaker selector", selector, method, last, self)
             if not _is_method(found) or (found in self.agent_names and found not in _METHODS):
                 return Choice(self._member(found), "function")
             method = found

@@ -10,12 +10,12 @@ from typing import Any
 
 from jupyter_agents.agents.begun import begun_since_last_message
 from jupyter_agents.agents.clearing import obeyed
-from jupyter_agents.agents.faces import call, call_hook, faces
+from jupyter_agents.agents.faces import call_hook, call_of, faces
 from jupyter_agents.agents.group_chat import GroupChat
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.memory import Opening, in_chat, memory_of
 from jupyter_agents.agents.reply_chain import passing_over
-from jupyter_agents.agents.reply_functions import Judged, who_says_so
+from jupyter_agents.agents.reply_functions import LAST_WORD, Judged, who_says_so
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.conversation import begin_progress, hold_chat, open_run, send
 from jupyter_agents.effects import Emit, Hold
@@ -262,7 +262,7 @@ class GroupTalk:
 
     async def _ending_after(self, message: Message) -> Ending | None:
         judged = Judged(message.to_dict() | {"content": message.text}, message)
-        is_last = await call(self._manager.is_termination_msg, judged)
+        is_last = await call_of(LAST_WORD, self._manager, self._manager.is_termination_msg, judged)
         return Ending(EndedBy.TERMINATION, who_says_so(self._manager, message)) if is_last else None
 
     async def _next(self, run: Run, speaker: Any, following: Any = None) -> tuple[Any, Reply]:

@@ -6,12 +6,13 @@ what was sent, and no hook can change it afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_agents.agents.faces import call
+from jupyter_agents.agents.faces import call_of
 from jupyter_agents.agents.history import Talk, as_classic
+from jupyter_agents.culprits import was_in
 from jupyter_agents.errors import ConfigurationError, InvalidMessageError
 from jupyter_agents.messages import Message
 from jupyter_agents.nearest import nearest
@@ -20,6 +21,8 @@ from jupyter_agents.run import ThisRun
 
 if TYPE_CHECKING:
     from jupyter_agents.agents.reply_chain import ReplyChain
+
+T = TypeVar("T")
 
 LAST, ALL, SENDING = (
     "process_last_received_message",
@@ -84,22 +87,30 @@ async def heard(agent: ReplyChain, talk: Talk, sender: Any) -> Talk:
     if not talk.messages:
         return talk
     for capability in list(agent.capabilities):
-        await capability.hear(agent, talk, sender)
+        await _by(capability, agent, capability.hear(agent, talk, sender))
     hooks = agent.hook_lists
     if hooks[ALL]:
-        talk = await _all_processed(hooks[ALL], talk)
+        talk = await _all_processed(agent, hooks[ALL], talk)
     if hooks[LAST] and talk.messages:
-        talk = await _last_processed(hooks[LAST], talk)
+        talk = await _last_processed(agent, hooks[LAST], talk)
     return talk
 
 
-async def _all_processed(hooks: list[Callable[..., Any]], talk: Talk) -> Talk:
+async def _by(capability: Capability, agent: ReplyChain, found: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await found
+    except Exception as error:
+        was_in(error, "the capability", capability, agent)
+        raise
+
+
+async def _all_processed(agent: ReplyChain, hooks: list[Callable[..., Any]], talk: Talk) -> Talk:
     known, pairs = talk.to_dicts(), talk.pairs()
     given = [as_classic(spoken, message) for spoken, message in pairs]  # a hook may change them
     places = {id(one): at for at, one in enumerate(given)}
     found: Any = list(given)
     for hook in list(hooks):
-        found = await call(hook, found)
+        found = await call_of(f"the hook {ALL}", agent, hook, found)
         if not isinstance(found, list | tuple) or not all(isinstance(one, Mapping) for one in found):
             raise _misused(ALL, hook, found, "the list of messages")
     if list(found) == known:
@@ -116,14 +127,14 @@ async def _all_processed(hooks: list[Callable[..., Any]], talk: Talk) -> Talk:
     return Talk(changed)
 
 
-async def _last_processed(hooks: list[Callable[..., Any]], talk: Talk) -> Talk:
+async def _last_processed(agent: ReplyChain, hooks: list[Callable[..., Any]], talk: Talk) -> Talk:
     """Calls and their results are left alone: a server takes them only as they are."""
     last = talk.messages[-1]
     if last.calls or last.role == "tool" or last.content is None or last.text == "exit":
         return talk
     content: Any = last.to_dict()["content"]
     for hook in list(hooks):
-        content = await call(hook, content)
+        content = await call_of(f"the hook {LAST}", agent, hook, content)
         if not isinstance(content, str | list | tuple):
             raise _misused(LAST, hook, content, "the content: a text, or a list of parts")
     changed = replace(last, content=Message.from_dict({"content": content}).content)
@@ -154,7 +165,7 @@ async def read_by_model(agent: ReplyChain, talk: Talk) -> list[dict[str, Any]]:
     known = talk.to_dicts()
     found = list(known)
     for capability in list(agent.capabilities):
-        found = await capability.before_model(agent, found)
+        found = await _by(capability, agent, capability.before_model(agent, found))
     is_same = len(found) == len(known) and all(one is other for one, other in zip(found, known, strict=True))
     return talk.wire if is_same else Talk.from_dicts(found).wire
 
@@ -168,7 +179,8 @@ async def before_sending(agent: ReplyChain, said: Reply, recipient: Any) -> Repl
     silent = run.state.progress is not None and run.state.progress.silent
     message: Any = said.to_classic()
     for hook in list(hooks):
-        message = await call(hook, sender=agent, message=message, recipient=recipient, silent=silent)
+        given = {"sender": agent, "message": message, "recipient": recipient, "silent": silent}
+        message = await call_of(f"the hook {SENDING}", agent, hook, **given)
         try:
             Message.from_dict(message)  # whether it is one
         except InvalidMessageError as error:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from jupyter_agents.agents.chat_queue import hold_queue
-from jupyter_agents.agents.faces import call, faces
+from jupyter_agents.agents.faces import call_of, faces
 from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.queued_chat import read_queue
 from jupyter_agents.agents.summaries import REFLECTION, Summary, could_not_be_made, reflect
@@ -72,7 +72,10 @@ class NestedChats:
             with self._held():
                 if callable(self._reply_func):
                     queue = [dict(one) for one in self._queue]
-                    answer: tuple[bool, Any] = await call(self._reply_func, queue, recipient, messages, sender, config)
+                    given = queue, recipient, messages, sender, config
+                    answer: tuple[bool, Any] = await call_of(
+                        "reply_func_from_nested_chats", recipient, self._reply_func, *given
+                    )
                     return answer
                 return await self._reply_by_summary(recipient, messages or [], sender, config)
 
@@ -106,7 +109,8 @@ class NestedChats:
             if message is None and number == 1:
                 message, heard = _content_of(messages), messages[:-1]
             if callable(message):
-                message = await call(message, recipient, messages, sender, config)
+                role = f"the message of nested chat {number}"
+                message = await call_of(role, recipient, message, recipient, messages, sender, config)
             if message:
                 found.append(await _with_context({**entry, "message": message}, recipient, heard))
             elif number > 1:
@@ -162,7 +166,8 @@ async def _summed_up(config: Mapping[str, Any], agent: Any, heard: list[dict[str
         return [_line(one) for one in heard]
     if method == REFLECTION:
         return await reflect(agent, heard, args)
-    return str(await call(method, agent, [dict(one) for one in heard], dict(args)))
+    given = agent, [dict(one) for one in heard], dict(args)
+    return str(await call_of("the summary_method", agent, method, *given))
 
 
 def _line(message: Mapping[str, Any]) -> str:

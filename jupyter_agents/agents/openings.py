@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from jupyter_agents.agents.faces import call, call_hook, is_overridden
+from jupyter_agents.agents.faces import call_hook, call_of, is_overridden
 from jupyter_agents.agents.templates import prepared
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.messages import Message
@@ -26,7 +26,8 @@ async def opening_message(sender: Any, recipient: Any, context: Mapping[str, Any
     texts = carried_over(context.get("carryover"))
     message = context.get("message")
     if callable(message):
-        return await prepared(await call(message, sender, recipient, dict(context)), recipient)
+        role = f"the message to {recipient.name!r}"
+        return await prepared(await call_of(role, sender, message, sender, recipient, dict(context)), recipient)
     if is_overridden(sender, "generate_init_message"):
         return await prepared(await call_hook(sender, "generate_init_message", **context), recipient)
     if is_asked_for(context):

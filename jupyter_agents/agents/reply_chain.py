@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyter_agents.agents import hooks, reply_functions
 from jupyter_agents.agents.built_in_replies import REPLY_CORES, BuiltInReplies
-from jupyter_agents.agents.faces import call, call_hook, core_of, faces, is_overridden
+from jupyter_agents.agents.faces import call_hook, call_of, core_of, faces, is_overridden
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.errors import ConfigurationError, InvalidMessageError
 from jupyter_agents.messages import Message
@@ -150,7 +150,7 @@ class ReplyChain(BuiltInReplies):
                 )
             return await built_in(self, talk, sender)
         args, kwargs = entry.arguments(self, talk.to_dicts(), sender)
-        answer = await call(entry.function, *args, **kwargs)
+        answer = await call_of("the reply function", self, entry.function, *args, **kwargs)
         if isinstance(answer, Reply):
             return answer
         try:

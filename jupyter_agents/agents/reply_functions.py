@@ -13,7 +13,7 @@ from jupyter_agents.agents.adjustments import adjusting
 from jupyter_agents.agents.begun import answers, begun_by, call_words
 from jupyter_agents.agents.code_config import CodeConfig
 from jupyter_agents.agents.code_running import approve_call, can_run
-from jupyter_agents.agents.faces import call, call_hook
+from jupyter_agents.agents.faces import call_hook, call_of
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.agents.hooks import read_by_model
 from jupyter_agents.agents.memory import wait_for_nested
@@ -45,6 +45,9 @@ _NOT_CODE = frozenset(
 
 _PACKAGE = __name__.partition(".")[0]
 
+LAST_WORD = "is_termination_msg"
+"""What the function is called that says whether a message is the last one."""
+
 _FROM_OUTSIDE = {"external": True}
 """The mark of a message whose words are not to be trusted."""
 
@@ -56,9 +59,10 @@ async def reply_by_human(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     """End the chat, say what a person wants said, or leave it to the next reply function."""
     message = talk.messages[-1]
     run = await ThisRun()
+    judged = Judged(as_classic(talk.spoken[-1], message), message)
     facts: dict[str, Any] = {
         "is_termination": is_answer(run, message)
-        or bool(await call(agent.is_termination_msg, Judged(as_classic(talk.spoken[-1], message), message))),
+        or bool(await call_of(LAST_WORD, agent, agent.is_termination_msg, judged)),
         "counter": agent.auto_replies_to(sender),
         "limit": agent.max_consecutive_auto_reply(sender),
     }

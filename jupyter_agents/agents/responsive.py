@@ -26,6 +26,7 @@ from jupyter_agents.human.base import HumanInput, Prompt
 from jupyter_agents.messages import Message
 from jupyter_agents.models.base import Model
 from jupyter_agents.run import ThisRun
+from jupyter_agents.series import ChatResults
 from jupyter_agents.session import CodePolicy, Rendered, rendered
 from jupyter_agents.termination import HumanInputMode, is_terminate, read_question
 
@@ -89,7 +90,7 @@ class ResponsiveAgent(ChatHolding, ToolUser):
         self._last_message_hooks = []
         self._all_messages_hooks = []
         self._sending_hooks = []
-        self._chat_results = []
+        self._chat_results = ChatResults()
         self.announced_in: EventLog | None = None
         self.warned_in: EventLog | None = None
         if function_map is not None:

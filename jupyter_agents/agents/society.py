@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from jupyter_agents.agents.asides import ask_aside
-from jupyter_agents.agents.faces import call, core_of, faces
+from jupyter_agents.agents.faces import call, call_of, core_of, faces
 from jupyter_agents.agents.group_chat_manager import GroupChatManager
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.memory import memory_of, wait_for_pair
@@ -153,7 +153,7 @@ class SocietyOfMindAgent(ResponsiveAgent):
     async def _prepared(self, request: str, inner: list[dict[str, Any]], last: str) -> Reply:
         prepare = self.response_preparer
         if callable(prepare):
-            return Reply(True, Message.from_dict(await call(prepare, self, inner)))
+            return Reply(True, Message.from_dict(await call_of("the response_preparer", self, prepare, self, inner)))
         if self.model is None:
             return Reply(True, Message(last))
         return await self._by_model(prepare or _PROMPT, request, inner)

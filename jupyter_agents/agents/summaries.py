@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jupyter_agents.agents.faces import call
+from jupyter_agents.agents.faces import call, call_of
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.memory import memory_of
+from jupyter_agents.culprits import place_of
 from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.errors import ConfigurationError, RecordingError
 from jupyter_agents.events import Noted, Summarised
@@ -88,7 +89,8 @@ class Summary:
         if self.method == REFLECTION:
             heard = await call(recipient.chat_messages_for_summary, sender)
             return await reflect(_summing_up(sender, recipient), heard, self.args)
-        found = await call(self.method, sender, recipient, dict(self.args))  # type: ignore[arg-type]  # a function by now
+        method: Any = self.method
+        found = await call_of("the summary_method", None, method, sender, recipient, dict(self.args))
         if isinstance(found, Mapping):
             found = Message.from_dict(found).text
         return found if isinstance(found, str) else str(found)
@@ -132,8 +134,9 @@ async def _fall_back(run: Run, agent: Any, reason: Exception | str) -> None:
 
 def could_not_be_made(error: Exception) -> str:
     """Why there is no summary, in a line."""
+    place = place_of(error)
     line = f"{type(error).__name__}: {error}".partition("\n")[0][:_LONGEST_REASON].rstrip(".")
-    return f"it could not be made ({line})"
+    return f"it could not be made ({line}{place and ', in '}{place})"
 
 
 def _check_name(method: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jupyter_agents.agents.faces import call
+from jupyter_agents.agents.faces import call_of
 from jupyter_agents.errors import InvalidMessageError
 from jupyter_agents.messages import Message
 
@@ -19,7 +19,7 @@ async def prepared(message: Any, recipient: Any) -> Message:
         return Message.from_dict(message)
     context, content = message.get("context"), message.get("content")
     if callable(content):
-        content = await call(content, context or {})
+        content = await call_of("the content of a message", None, content, context or {})
     elif isinstance(content, str) and context and _fills_templates(recipient):
         content = _filled_in(content, context)
     return Message.from_dict({**message, "content": content})

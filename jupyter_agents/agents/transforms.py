@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from jupyter_agents.agents.faces import call, faces
+from jupyter_agents.agents.faces import call_of, faces
 from jupyter_agents.agents.hooks import Capability
 from jupyter_agents.agents.message_units import Dicts, instructions, mended, unit_at_start, units_from_end
 from jupyter_agents.agents.token_counts import Counter, Tokens
@@ -97,7 +97,7 @@ async def _transformed(one: Any, agent: Any, messages: Dicts) -> Dicts:
     if isinstance(one, Transform):
         return await one.transform(agent, messages)
     given = copy.deepcopy(messages)
-    found = await call(one.apply_transform, given)
+    found = await call_of("the transform", agent, one.apply_transform, given)
     if not isinstance(found, list | tuple) or not found or not all(isinstance(message, Mapping) for message in found):
         what = "nothing" if found is None or found == [] else f"a {type(found).__name__}"
         raise ConfigurationError(

@@ -26,24 +26,29 @@ from jupyter_agents.messages import Message, Usage
 
 if TYPE_CHECKING:
     from jupyter_agents.conversation import ChatFigure, ChatResult
+    from jupyter_agents.series import SeriesFacts
 
 _LONGEST_TEXT = 4000
+_LONGEST_TRANSCRIPT = 150_000
 _FRAME = 420  # bytes of HTML around a message
 _SHOWN_FROM_HERE = 4  # messages from which on the figures are unfolded
 _SUMMARY = "cursor:pointer;padding:2px 0"
 
 
 def result_bundle(shown: Any) -> dict[str, Any]:
-    """What is shown of a result, of a figure of one, of an agent or of a group, as HTML, Markdown and plain text."""
+    """What is shown of a result, of several, of a figure of one, of an agent or of a group, as HTML, Markdown and plain text."""
     from jupyter_agents.agents.group_chat import GroupChat
     from jupyter_agents.conversation import ChatFigure, ChatResult
     from jupyter_agents.display.agent_card import agent_bundle
     from jupyter_agents.display.group_card import group_bundle
+    from jupyter_agents.display.series import series_bundle
+    from jupyter_agents.series import SeriesFacts
 
     bundles: dict[type, Callable[[Any], dict[str, Any]]] = {
         ChatResult: chat_bundle,
         ChatFigure: figure_bundle,
         GroupChat: group_bundle,
+        SeriesFacts: series_bundle,
     }
     draw = next((draw for kind, draw in bundles.items() if isinstance(shown, kind)), agent_bundle)
     return draw(shown)
@@ -77,7 +82,7 @@ def _figure(asked: ChatFigure) -> Figure:
     return token_bars(asked.result.by_speaker, replays=asked.is_of_this_run)
 
 
-def result_metadata(result: ChatResult) -> dict[str, Any]:
+def result_metadata(result: ChatResult | SeriesFacts) -> dict[str, Any]:
     """What differs from run to run, for the metadata of the output: usage, seconds and replays of each speaker."""
     return {METADATA_KEY: {"speakers": {name: _of_this_run(one) for name, one in result.by_speaker.items()}}}
 
@@ -101,20 +106,22 @@ def describe(result: ChatResult) -> str:
     facts = [
         count(len(result), "message"),
         f"{nested:,} more in nested chats" if nested else "",
-        _ended(result),
+        ended(result),
         count(result.model_calls, "model call"),
-        _tokens(result.by_speaker.values()),
+        tokens_of(result.by_speaker.values()),
     ]
     return " · ".join(fact for fact in facts if fact)
 
 
-def _ended(result: ChatResult) -> str:
+def ended(result: ChatResult) -> str:
+    """Why a chat ended, in a few words."""
     ends = (one.event for one in result.log.of_chat(result.chat, result.first) if isinstance(one.event, ChatEnded))
     more = [clean(one) for one in (next((end.who for end in ends), ""), result.detail) if one]
     return f"ended by {result.ended_by}" + (f" ({': '.join(more)})" if more else "")
 
 
-def _tokens(facts: Iterable[SpeakerFacts]) -> str:
+def tokens_of(facts: Iterable[SpeakerFacts]) -> str:
+    """How many tokens speakers took; empty where that is not known."""
     total = sum((one.all_usage for one in facts), Usage())
     amount = total.total_tokens
     return "" if amount is None else count(amount, "token") + (" (estimated)" if total.estimated else "")
@@ -152,17 +159,31 @@ def _usage(one: SpeakerFacts, amount: int | None) -> str:
 
 
 def _html(result: ChatResult, line: str, events: Sequence[Event], figures: Sequence[Figure]) -> str:
-    first, *small = (figure.html() for figure, is_needed in zip(figures, _needed(figures), strict=True) if is_needed)
-    side_by_side = "".join(f'<div style="flex:1 1 300px;min-width:0">{one}</div>' for one in small)
-    is_open = " open" if len(result) >= _SHOWN_FROM_HERE else ""
+    told = folded("Transcript", "".join(transcript(events)))
+    return page(line, told + drawn(figures, is_open=len(result) >= _SHOWN_FROM_HERE))
+
+
+def page(line: str, below: str) -> str:
+    """A line of facts, and what stands below it."""
     head, _, rest = line.partition(" · ")
     return (
         '<div style="margin:4px 0;max-width:760px">'
-        f'<div style="margin-bottom:4px"><b>{escape(head)}</b> · {escape(rest, quote=False)}</div>'
-        f'<details><summary style="{_SUMMARY}">Transcript</summary>{"".join(transcript(events))}</details>'
-        f'<details{is_open}><summary style="{_SUMMARY}">Figures</summary><div style="margin-top:10px">{first}'
-        f'<div style="display:flex;flex-wrap:wrap;gap:0 40px">{side_by_side}</div></div></details></div>'
+        f'<div style="margin-bottom:4px"><b>{escape(head)}</b> · {escape(rest, quote=False)}</div>{below}</div>'
     )
+
+
+def folded(title: str, html: str, *, is_open: bool = False) -> str:
+    """What a reader may unfold."""
+    start = "<details open>" if is_open else "<details>"
+    return f'{start}<summary style="{_SUMMARY}">{escape(title, quote=False)}</summary>{html}</details>'
+
+
+def drawn(figures: Sequence[Figure], *, is_open: bool) -> str:
+    """The figures in which there is something: the first one above the others."""
+    first, *small = (figure.html() for figure, is_needed in zip(figures, _needed(figures), strict=True) if is_needed)
+    side_by_side = "".join(f'<div style="flex:1 1 300px;min-width:0">{one}</div>' for one in small)
+    below = f'<div style="display:flex;flex-wrap:wrap;gap:0 40px">{side_by_side}</div>'
+    return folded("Figures", f'<div style="margin-top:10px">{first}{below}</div>', is_open=is_open)
 
 
 def _needed(figures: Sequence[Figure]) -> list[bool]:
@@ -173,18 +194,20 @@ def _needed(figures: Sequence[Figure]) -> list[bool]:
 # -- The transcript ----------------------------------------------------------------------------------------------
 
 
-def transcript(events: Sequence[Event]) -> list[str]:
+def transcript(events: Sequence[Event], longest: int = _LONGEST_TRANSCRIPT) -> list[str]:
     """The messages as HTML, as they stand in the cell where the chat was held.
 
     A notebook stays small: long texts are cut, and of a long chat the middle is left out.
     """
     shown = [at for at, event in enumerate(events) if _is_shown(event)]
-    budget = min(18_000 + 140 * len(shown), 150_000)
+    budget = min(18_000 + 140 * len(shown), longest)
     chosen = _ends(shown, [_size(events[at]) for at in shown], budget)
-    drawn = list(_drawn(events, chosen))
-    kept = _ends(range(len(drawn)), [len(html.encode()) for _, html in drawn], budget)
-    left_out = {at for at in shown if at not in chosen} | {at for nth, (at, _) in enumerate(drawn) if nth not in kept}
-    found = dict(drawn[nth] for nth in kept)
+    rendered = list(_drawn(events, chosen))
+    kept = _ends(range(len(rendered)), [len(html.encode()) for _, html in rendered], budget)
+    left_out = {at for at in shown if at not in chosen} | {
+        at for nth, (at, _) in enumerate(rendered) if nth not in kept
+    }
+    found = dict(rendered[nth] for nth in kept)
     return list(_with_gaps(found, left_out))
 
 

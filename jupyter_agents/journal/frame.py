@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.errors import ConfigurationError
@@ -44,6 +44,19 @@ def to_frame(events: Iterable[Event], initiator: str) -> DataFrame:
     rows = list(_rows(events, initiator))
     columns = {name: [row[name] for row in rows] for name in COLUMNS}
     return pd.DataFrame({name: pd.Series(columns[name], dtype=dtype) for name, dtype in COLUMNS.items()})
+
+
+def joined_frames(frames: Sequence[tuple[Hashable, DataFrame]]) -> DataFrame:
+    """Several frames one below the other; the first column, `result`, has the key of each."""
+    import pandas as pd
+
+    for key, frame in frames:
+        frame.insert(0, "result", pd.Series([key] * len(frame), dtype=None if isinstance(key, int) else "object"))
+    if frames:
+        return pd.concat([frame for _, frame in frames], ignore_index=True)
+    empty = to_frame([], "")
+    empty.insert(0, "result", pd.Series([], dtype="object"))
+    return empty
 
 
 def _rows(events: Iterable[Event], initiator: str) -> Iterator[dict[str, Any]]:

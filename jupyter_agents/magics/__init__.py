@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_agents.culprits import without_our_frames
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.session import current_session, forget_session
 
@@ -94,12 +95,20 @@ rewrite.has_side_effects = True  # type: ignore[attr-defined]
 
 async def cell(line: str, body: str) -> None:
     """What a `%%agentchat` cell awaits."""
-    await _of_this_shell().agentchat(line, body)
+    __tracebackhide__ = True  # as in the methods of agents
+    try:
+        await _of_this_shell().agentchat(line, body)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        raise without_our_frames(error)  # noqa: B904 - the error keeps its own cause
 
 
 def _agentchat(line: str, body: str) -> None:
     """Hold a conversation between agents: the cell's text is the opening message. See %%agentchat --help."""
-    _of_this_shell().agentchat_now(line, body)
+    __tracebackhide__ = True
+    try:
+        _of_this_shell().agentchat_now(line, body)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        raise without_our_frames(error)  # noqa: B904 - the error keeps its own cause
 
 
 def definition(line: str, body: str) -> None:

@@ -346,7 +346,7 @@ def quietly() -> Iterator[None]:
             raise
         raise ChatInterrupted(result) from None
     except JupyterAgentsError as error:
-        lines = [f"{type(error).__name__}: {error}"]
+        lines = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
         error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise error.with_traceback(None) from None
 

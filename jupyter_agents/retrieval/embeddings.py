@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jupyter_agents.culprits import was_in
 from jupyter_agents.effects import CallTool
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.retrieval.chunks import Chunk
@@ -50,7 +51,11 @@ async def embedded(embed: Embed, texts: list[str]) -> Any:
     """The vectors of texts, each of length 1, as the rows of an array. Raises `ConfigurationError` for what is none."""
     import numpy as np
 
-    given = await CallTool(embed, (texts,))
+    try:
+        given = await CallTool(embed, (texts,))
+    except Exception as error:
+        was_in(error, "the embedding function", embed)
+        raise
     name = getattr(embed, "__name__", type(embed).__name__)
     try:
         vectors = np.asarray(given, dtype=float)
