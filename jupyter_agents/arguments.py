@@ -13,6 +13,12 @@ from jupyter_agents.nearest import did_you_mean
 C = TypeVar("C", bound=type)
 _OF_MANY = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
+_HOW_ELSE = dict.fromkeys(
+    ("chat_messages", "history", "messages"),
+    " What was said before comes back with load_agents(…) or load_chat(…); manager.resume(messages) takes up a group.",
+)
+"""What to do instead, for what some would give an agent, and which no argument is there for."""
+
 
 def refuses_unknown(cls: C) -> C:
     """Have a class whose constructor takes no other keywords say which one was probably meant. A decorator.
@@ -36,10 +42,9 @@ def refuses_unknown(cls: C) -> C:
 def unknown_argument(cls: type[Any], name: str, *, more: Iterable[str] = ()) -> UnknownArgumentError:
     """The error for an argument that a class does not take. `more` are names that it knows beside its arguments."""
     own = arguments_of(cls)[0]
-    return UnknownArgumentError(
-        f"Cannot make {cls.__name__}: {name!r} is not one of its arguments."
-        + (did_you_mean(name, [*own, *more]) or f" It takes {', '.join(own)}.")
-    )
+    how_else = _HOW_ELSE.get(name) if "name" in own else None
+    hint = how_else or did_you_mean(name, [*own, *more]) or f" It takes {', '.join(own)}."
+    return UnknownArgumentError(f"Cannot make {cls.__name__}: {name!r} is not one of its arguments.{hint}")
 
 
 def arguments_of(cls: type[Any]) -> tuple[list[str], bool]:

@@ -129,9 +129,10 @@ def _driving(coroutine: Coroutine[Any, Any, Any], run: Run | None) -> Iterator[R
 
 
 def _perform(effect: Any, run: Run) -> Any:
-    _check_stopped(effect, run)
     if isinstance(effect, Step):
+        _check_stopping(run)
         return effect.perform()
+    _check_stopped(effect, run)
     if run.control.must_wait and isinstance(effect, _HELD):
         drive(_rest(effect, run), run)
         _check_stopped(effect, run)
@@ -150,9 +151,10 @@ def _perform(effect: Any, run: Run) -> Any:
 
 
 async def _a_perform(effect: Any, run: Run) -> Any:
-    _check_stopped(effect, run)
     if isinstance(effect, Step):
+        _check_stopping(run)
         return await effect.a_perform()
+    _check_stopped(effect, run)
     if run.control.must_wait and isinstance(effect, _HELD):
         await _steps(_rest(effect, run), run)
         _check_stopped(effect, run)
@@ -193,7 +195,12 @@ def _check_stopped(effect: Any, run: Run) -> None:
     """Begin nothing more in a chat that a person has stopped, whoever has swallowed the interrupt."""
     if isinstance(effect, _HELD):
         run.control.reach_rest()
-    if run.control.is_stopping and run.control.is_held and not isinstance(effect, _PASSING):
+    if not isinstance(effect, _PASSING):
+        _check_stopping(run)
+
+
+def _check_stopping(run: Run) -> None:
+    if run.control.is_stopping and run.control.is_held:
         raise KeyboardInterrupt
 
 

@@ -26,12 +26,15 @@ _ASKS = re.compile(
        | then | or | and | to | the | (?-i:a) | an | of | by | as | for | until | before | please
        | not | never | \w+n['’]t | will | must | should | would | can | could | may | is | be | are | was)\W*$
     | (?:^|,)\W*(?:(?:and | but | or | so)\s+)?(?:when | once | if | until | unless | after | as\ soon\ as)\b
+      [^,]*(?:,\W*(?:(?:and | then)\s+)?(?:{_SAYING} | end | finish | stop | close | conclude)\b.*)?,?\W*$
+    | (?-i:\b[A-Z]{{2,}})\W*,\W*(?-i:[A-Z]{{2,}})\W*,\W*$ # it is one of several such words
     | \bplease\b
     | ^\W*(?:{_SAYING} | end | finish)\b(?!\W*[:=\uff1a]) # "Answer: 42" is one
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What asks for the word, or speaks of it: right before it, by a condition, or as an order with which the sentence begins."""
+"""What asks for the word, or speaks of it: right before it, by a condition without what follows from it, as an
+order with which the sentence begins or with which it goes on after a condition, or in a list of words like it."""
 
 
 class _Found(NamedTuple):

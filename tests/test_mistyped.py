@@ -407,6 +407,17 @@ def test_error_is_a_type_error_and_names_the_class():
     assert isinstance(caught.value, ConfigurationError)
 
 
+@pytest.mark.parametrize("name", ["chat_messages", "messages", "history"])
+def test_way_back_to_earlier_messages_is_named_when_an_agent_is_given_them(name):
+    with pytest.raises(UnknownArgumentError, match=f"'{name}' is not one of its arguments. What was said before .*load_"):
+        AssistantAgent("a", **{name: {}})
+
+
+def test_nearest_name_is_asked_for_when_what_is_no_agent_is_given_messages():
+    with pytest.raises(UnknownArgumentError, match="'messages' is not one of its arguments. It takes count"):
+        MaxMessages(messages=3)
+
+
 def test_arguments_are_listed_when_none_is_near():
     with pytest.raises(
         UnknownArgumentError, match="'zzz' is not one of its arguments. It takes name, is_termination_msg, "

@@ -88,13 +88,14 @@ class ReplyStream:
         for data, name in self._reader.feed(piece):
             if self.is_done:
                 break
-            stripped = data.strip()
-            if stripped == _DONE:
-                self.is_done = True
-            elif name == b"error":
+            if name == b"error":
                 raise Refusal.from_payload(any_json(data)).to_error(self._source)
-            elif stripped:
+            if data[:1] == b"{":
                 text += self._reply.add(parse_json(data, self._source))
+            elif (stripped := data.strip()) == _DONE:
+                self.is_done = True
+            elif stripped:
+                text += self._reply.add(parse_json(stripped, self._source))
         return text
 
     def partial(self) -> ModelReply:

@@ -396,7 +396,7 @@ class Read(Step[bytes]):
     def _noted(self, piece: bytes) -> bytes:
         patience = self._answer.patience
         patience.begin_reply()
-        if patience.left() <= 0 and piece:
+        if piece and patience.left() <= 0:
             raise patience.error(self._answer.source)
         return piece
 
