@@ -49,7 +49,7 @@ def test_reply_is_text_and_usage_when_it_streams(server, ask):
     reply = ask(model_of(server), notices=notices)
 
     assert reply == ModelReply("Hello you.", "stop", usage=Usage(5, 2), model="fake-model")
-    assert [notice for notice in notices if isinstance(notice, Delta)] == [Delta("Hello "), Delta("you.")]
+    assert "".join(notice.text for notice in notices if isinstance(notice, Delta)) == "Hello you."
 
 
 def test_reply_is_the_same_when_it_does_not_stream(server, ask):

@@ -206,7 +206,7 @@ def test_reply_of_the_responses_api_is_the_one_that_was_said(server, ask, stream
 
 
 def test_text_is_told_as_it_comes_when_the_responses_api_streams(server, ask):
-    server.enqueue(ServerReply(text="a b c"))
+    server.enqueue(ServerReply(text="a b c", pause=0.05))
     notices = []
 
     ask(model_of(server, api="responses"), notices=notices)

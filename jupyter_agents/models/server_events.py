@@ -40,9 +40,11 @@ class EventReader:
 
     def feed(self, piece: bytes) -> list[ServerEvent]:
         """The events that are complete now. An event is complete with the empty line after it."""
-        if self._is_one_event(piece):
-            self._after_return = self._at_start = False
-            return [ServerEvent(piece[6:-2])]
+        if piece[-2:] == b"\n\n" and not (self._tail or self._data or self._name):
+            events = _plain_events(piece)
+            if events:
+                self._after_return = self._at_start = False
+                return events
         *lines, rest = self._normalised(piece).split(b"\n")
         if not lines:
             if rest:
@@ -55,16 +57,6 @@ class EventReader:
             self._at_start = False
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
         return [event for line in lines if (event := self._take(line)) is not None]
-
-    def _is_one_event(self, piece: bytes) -> bool:
-        """Whether a piece is just one event with one line of data, as most are: it need not be taken apart."""
-        return (
-            piece.startswith(b"data: ")
-            and piece.endswith(b"\n\n")
-            and piece.find(b"\n") == len(piece) - 2
-            and b"\r" not in piece
-            and not (self._tail or self._data or self._name)
-        )
 
     def _normalised(self, piece: bytes) -> bytes:
         if not piece:
@@ -91,6 +83,19 @@ class EventReader:
         data, name = self._data, self._name
         self._data, self._name = [], b""
         return ServerEvent(b"\n".join(data) if len(data) != 1 else data[0], name) if data else None
+
+
+def _plain_events(piece: bytes) -> list[ServerEvent]:
+    """The events of a piece in which each is one line of data, as most are; none where anything else is in it.
+
+    Such a piece need not be taken apart line by line, which costs three times as much.
+    """
+    if b"\r" in piece:
+        return []
+    found = piece[:-2].split(b"\n\n")
+    if not all(one.startswith(b"data: ") and b"\n" not in one for one in found):
+        return []
+    return [ServerEvent(one[6:]) for one in found]
 
 
 def words(value: Any, source: str) -> str:

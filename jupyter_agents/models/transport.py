@@ -12,6 +12,7 @@ import atexit
 import functools
 import math
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextvars import ContextVar
@@ -32,6 +33,9 @@ _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 30.0
 _MAX_CONNECTIONS = 1000
 _LONGEST_JOINED = 64 * 1024
+_LONGEST_FRAMING = 16
+_FRAMING = re.compile(rb"\r(?:\n(?:[0-9a-fA-F]{1,8}(?:\r\n?)?)?)?\Z")
+"""The end of a chunk, and as much of the head of the next as may have come with it: nothing that could be read."""
 
 
 # -- Patience ---------------------------------------------------------------------------------------------------
@@ -43,13 +47,15 @@ class Patience:
     The idle limit begins with the first byte of the body: a model may think for long before it speaks.
     """
 
-    __slots__ = ("_deadline", "_idle", "_total", "idle")
+    __slots__ = ("_deadline", "_idle", "_total", "arrived", "idle")
 
     def __init__(self, seconds: float, idle: float) -> None:
         self._total = seconds
         self._deadline = time.monotonic() + seconds
         self._idle = math.inf
         self.idle = idle
+        self.arrived = b""
+        """What came with the last read from the network, framing included."""
 
     def left(self) -> float:
         """Seconds until the call has taken too long."""
@@ -98,6 +104,13 @@ def _bounded(timeout: float | None) -> float | None:
     return left if timeout is None else min(left, timeout)
 
 
+def _arrived(data: bytes) -> bytes:
+    patience = _patience.get()
+    if patience is not None:
+        patience.arrived = data
+    return data
+
+
 class _PatientStream:
     """A network stream of `httpcore2` whose waits are bounded by the patience of the call.
 
@@ -132,7 +145,7 @@ class _SyncStream(_PatientStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if due := self._due_before_read():
             self._inner.write(due, _bounded(timeout))
-        return self._inner.read(max_bytes, _bounded(timeout))  # type: ignore[no-any-return]
+        return _arrived(self._inner.read(max_bytes, _bounded(timeout)))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for due in self._due(buffer):
@@ -153,7 +166,7 @@ class _AsyncStream(_PatientStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if due := self._due_before_read():
             await self._inner.write(due, _bounded(timeout))
-        return await self._inner.read(max_bytes, _bounded(timeout))  # type: ignore[no-any-return]
+        return _arrived(await self._inner.read(max_bytes, _bounded(timeout)))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for due in self._due(buffer):
@@ -355,50 +368,73 @@ def _closed(task: asyncio.Task[None]) -> None:
 
 
 class Read(Step[bytes]):
-    """The next bytes of the body; `b""` at its end. Made once for an answer, and awaited until the end."""
+    """The next bytes of the body, all that are at hand; `b""` at its end. Made once for an answer, and awaited until the end."""
 
-    __slots__ = ("_answer", "_pieces")
+    __slots__ = ("_answer", "_arrived", "_broken", "_pieces", "_told")
 
     def __init__(self, answer: Incoming) -> None:
         self._answer = answer
         self._pieces: Any = None
+        self._arrived = self._told = b""
+        self._broken: Exception | None = None
 
     def perform(self) -> bytes:
         """Read from the socket."""
-        answer = self._answer
-        _patience.set(answer.patience)
+        answer, taken = self._begin()
         try:
             if self._pieces is None:
                 response = answer.response
                 self._pieces = response.iter_bytes() if answer.is_packed else iter(cast(Any, response.stream))
-            piece = next(self._pieces, b"")
+            while self._goes_on(taken, next(self._pieces, b"")):
+                pass
         except Exception as error:  # noqa: BLE001 - whatever the layers below raise, the reply is broken
-            raise answer.failure(error) from None
+            self._broken = error
         finally:
             _patience.set(None)
-        return self._noted(piece)
+        return self._whole(taken)
 
     async def a_perform(self) -> bytes:
         """Read on the running loop."""
-        answer = self._answer
-        _patience.set(answer.patience)
+        answer, taken = self._begin()
         try:
             if self._pieces is None:
                 response = answer.response
                 self._pieces = response.aiter_bytes() if answer.is_packed else aiter(cast(Any, response.stream))
-            piece = await anext(self._pieces, b"")
+            while self._goes_on(taken, await anext(self._pieces, b"")):
+                pass
         except Exception as error:  # noqa: BLE001 - see perform()
-            raise answer.failure(error) from None
+            self._broken = error
         finally:
             _patience.set(None)
-        return self._noted(piece)
+        return self._whole(taken)
 
-    def _noted(self, piece: bytes) -> bytes:
+    def _begin(self) -> tuple[Incoming, list[bytes]]:
+        if self._broken:
+            raise self._answer.failure(self._broken)
+        _patience.set(self._answer.patience)
+        return self._answer, []
+
+    def _goes_on(self, taken: list[bytes], piece: bytes) -> bool:
+        """Take a piece; whether more of what arrived with it is at hand, so that asking for it waits for nothing."""
+        if not piece:
+            return False
+        taken.append(piece)
+        arrived = self._answer.patience.arrived
+        if len(taken) == 1:
+            self._arrived, framing = arrived, _FRAMING.search(arrived, max(len(arrived) - _LONGEST_FRAMING, 0))
+            self._told = arrived[: framing.start()] if framing else arrived
+        is_last = self._answer.is_packed or arrived.endswith(piece) or self._told.endswith(piece)
+        return not is_last and arrived is self._arrived
+
+    def _whole(self, taken: list[bytes]) -> bytes:
+        """What was taken. An error stands behind what came before it: it is raised when that has been read."""
+        if self._broken and not taken:
+            raise self._answer.failure(self._broken) from None
         patience = self._answer.patience
         patience.begin_reply()
-        if piece and patience.left() <= 0:
+        if taken and patience.left() <= 0:
             raise patience.error(self._answer.source)
-        return piece
+        return taken[0] if len(taken) == 1 else b"".join(taken)
 
 
 class Close(Step[None]):
