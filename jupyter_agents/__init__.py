@@ -35,6 +35,7 @@ _HOMES = {
     "jupyter_agents.budget": ("Budget",),
     "jupyter_agents.conversation": ("ChatResult",),
     "jupyter_agents.journal.trust": ("trust_recording",),
+    "jupyter_agents.journal.using": ("use_recording",),
     "jupyter_agents.executors.undo": ("undo",),
     "jupyter_agents.errors": ("ChatInterrupted", "JupyterAgentsError"),
     "jupyter_agents.messages": ("Message", "Usage"),
@@ -67,6 +68,7 @@ _HOMES = {
         "When",
     ),
     "jupyter_agents.control": ("Control", "use_control"),
+    "jupyter_agents.wrapper": ("OpenAIWrapper",),
     "jupyter_agents.saving": ("load_agents", "load_chat"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -29,11 +29,14 @@ from jupyter_agents.events import (
     ModelAsked,
     ModelFailed,
     Paused,
+    ReplyDropped,
+    Retracted,
     Waiting,
 )
 from jupyter_agents.executors.sink import use_sink
 from jupyter_agents.executors.stopping import use_owner
 from jupyter_agents.interrupts import TICK, ChatCancelled, cancelling, heartbeat
+from jupyter_agents.known_secrets import hide
 from jupyter_agents.private_loop import await_elsewhere
 from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within, current_run
 from jupyter_agents.together import at_the_same_time, take_turns, throwable
@@ -297,7 +300,7 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     started = time.monotonic()
     speaking = replace(run, listeners=(_Attributed(effect.agent, run, said, bool(effect.aside)),), passes_on=True)
     try:
-        reply = await Within(speaking, effect.model.complete(effect.request))
+        reply = (await Within(speaking, effect.model.complete(effect.request))).without_secrets()
     except ModelError as error:
         seconds = time.monotonic() - started
         await Emit(_failure(run.chat, effect.agent, error, seconds))
@@ -341,10 +344,23 @@ class _Attributed:
             if self.run.listeners and not self.is_aside:
                 self.run.tell(Delta(what.text, self.agent))
             return
+        if isinstance(what, Retracted):
+            self._take_back(what)
+            return
         if isinstance(what, Waiting):  # another try begins anew
             self.said.clear()
             what = replace(what, agent=self.agent)
         self.run.tell(what)
+
+    def _take_back(self, what: Retracted) -> None:
+        """The log and the ledger keep what the page is to lose: it was said, and it was paid for."""
+        said = hide(what.text or "".join(self.said))
+        self.said.clear()
+        self.run.ledger.spend(what.usage, what.model)
+        event = ReplyDropped(self.run.chat, self.agent, hide(what.reason), said, what.usage, what.model)
+        self.run.tell(self.run.log.append(event))
+        if self.run.listeners and not self.is_aside:
+            self.run.tell(replace(what, agent=self.agent))
 
 
 async def _ask(effect: Ask, run: Run) -> Answer:
@@ -370,6 +386,8 @@ async def _execute(effect: Execute, run: Run) -> ExecutionResult:
     try:
         with use_sink(run.output_sink()), use_owner(run.control):
             result = await effect.executor.execute(effect.block)
+        if (hidden := hide(result.text)) != result.text:
+            result = replace(result, text=hidden)
     except (KeyboardInterrupt, asyncio.CancelledError) as stop:  # the log keeps what had come of it by then
         await Emit(_finished(effect, run, _broken_off(stop)))
         raise

@@ -194,6 +194,22 @@ class ModelFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyDropped(Event):
+    """What a model had said of a reply counts no longer, and it is asked anew, or another model is.
+
+    The reply broke off, or a filter did not accept it. `partial` is what had been said, `usage` what the server said
+    of it.
+    """
+
+    kind: ClassVar[str] = "reply_dropped"
+    agent: str
+    reason: str
+    partial: str = ""
+    usage: Usage | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FormAsked(Event):
     """An agent's replies are to be of a form, from here on in this chat. `digest` is that of the JSON that the server is sent."""
 
@@ -316,6 +332,20 @@ class Waiting(Notice):
 
     seconds: float
     reason: str
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted(Notice):
+    """What has streamed of a reply is taken back, since it begins anew. `text` is all that a model said, shown or not.
+
+    `agent` is filled in by the driver, which also has the log keep it, as `ReplyDropped`.
+    """
+
+    reason: str
+    text: str = ""
+    usage: Usage | None = None
+    model: str | None = None
     agent: str = ""
 
 

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any, Literal
 
 from jupyter_agents.errors import InvalidMessageError
+from jupyter_agents.known_secrets import hide
 
 Content = str | tuple[Mapping[str, Any], ...] | None
 """Text, or content parts as in the chat-completions API (`{"type": "text", …}`, `{"type": "image_url", …}`)."""
@@ -103,6 +104,11 @@ class ToolCall:
     name: str
     arguments: str = "{}"
     id: str | None = None
+
+    def without_secrets(self) -> ToolCall:
+        """The same where no secret is known that the model repeats in its arguments."""
+        hidden = hide(self.arguments) if isinstance(self.arguments, str) else self.arguments
+        return self if hidden == self.arguments else replace(self, arguments=hidden)
 
     def to_json(self) -> dict[str, Any]:
         """The wire form: a legacy function call without an id, a tool call with one."""

@@ -27,6 +27,7 @@ from jupyter_agents.conversation import ChatResult
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError, RecordingError
 from jupyter_agents.events import EventLog
 from jupyter_agents.journal.event_json import event_from_json, event_to_json
+from jupyter_agents.known_secrets import hide
 from jupyter_agents.messages import scrub
 from jupyter_agents.progress import Limits
 from jupyter_agents.termination import EndedBy
@@ -52,7 +53,7 @@ def save_chat(result: ChatResult, path: str | Path) -> Path:
 
 def _as_line(value: Mapping[str, Any]) -> str:
     """JSON with letters of all languages as they are. Halves of characters, which no file can hold, are escapes."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = hide(json.dumps(value, ensure_ascii=False, allow_nan=False))
     return _HALF.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

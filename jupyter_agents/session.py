@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jupyter_agents.models.base import Model
 
 CodePolicy = Literal["ask", "auto", "deny"]
-ReplayMode = Literal["off", "model", "all", "record"]
+ReplayMode = Literal["off", "model", "all", "record", "refresh"]
 Rendered = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]]
 """How something shows itself: data by MIME type, perhaps with metadata, as IPython takes it."""
 
@@ -36,7 +36,7 @@ class Settings:
     `code_policy` and `tool_policy` make agents stricter about running code and calling functions. `max_repairs` is how many failures in a row a model
     may try to mend; `max_turns` the turn limit of `%%agentchat`. `recording` is the file of this notebook's
     recording, `replay` what is done with it: nothing, replay the words of models (`model`) or of people too (`all`),
-    or `record`. `prompt_timeout` is how many seconds a prompt on the page waits for its answer (`None`: for ever); after
+    `record`, or `refresh`: replay what still fits and record the rest. `prompt_timeout` is how many seconds a prompt on the page waits for its answer (`None`: for ever); after
     that a question counts as skipped, and code as rejected.
 
     `base_url` and `api_key_variable` hold for models whose config says neither: where they are, and which variable of the

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.journal.using import RECORDING_VARIABLE, REPLAY_VARIABLE, mode_of_environment, open_as
 from jupyter_agents.models.keys import keyring_of_environment
 from jupyter_agents.nearest import did_you_mean
 from jupyter_agents.session import CodePolicy, ReplayMode, Session, Settings
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from jupyter_agents.journal.takes import Takes
     from jupyter_agents.models.base import Model
 
-REPLAY_VARIABLE = "JUPYTER_AGENTS_REPLAY"
 CODE_POLICY_VARIABLE = "JUPYTER_AGENTS_CODE_POLICY"
 
 
@@ -173,7 +173,7 @@ def check_models(recipient: Any, sender: Any, message: str, session: Session) ->
     from jupyter_agents.agents.first_reply import check_first_reply
 
     recording = session.find_recording()
-    if recording is None or recording.mode != "replay":
+    if recording is None or recording.mode == "record":
         check_first_reply(recipient, sender, message)
 
 
@@ -184,18 +184,18 @@ def open_recording(mode: ReplayMode, path: str | None, *, is_option: bool = Fals
     """The recording of this notebook, or `None` when nothing is recorded or replayed.
 
     `JUPYTER_AGENTS_REPLAY` in the environment goes before `mode`, so that a whole notebook can be run live, replayed
-    or recorded without a change to it. `off` is about settings only: a mode that is an option of a cell stays.
+    or recorded without a change to it. `JUPYTER_AGENTS_RECORDING` names the file where no `path` is given. `off` is about settings only: a mode that is an option of a cell stays.
 
     Chats of one session that begin with the same words are kept apart. A cell that runs again replaces what it
     recorded before, and replays what is its own.
     """
-    told = _mode_of_environment()
+    told = mode_of_environment()
     if told is not None and not (told == "off" and is_option):
         mode = told
     if mode == "off":
         return None
     file = Path(path or _default_path()).absolute()
-    version = file.stat().st_mtime_ns if mode != "record" and file.exists() else None
+    version = file.stat().st_mtime_ns if mode in ("model", "all") and file.exists() else None
     return _opened(mode, str(file), version, running_cell())
 
 
@@ -217,32 +217,18 @@ def running_cell() -> tuple[str, str] | None:
     return str(request.get("metadata", {}).get("cellId") or execution), execution
 
 
-_MODES = get_args(ReplayMode)
-
-
-def _mode_of_environment() -> ReplayMode | None:
-    mode = os.environ.get(REPLAY_VARIABLE, "").strip().lower()
-    if mode and mode not in _MODES:
-        raise ConfigurationError(
-            f"Cannot use {REPLAY_VARIABLE}={mode!r}: it must be one of {', '.join(_MODES)}.{did_you_mean(mode, _MODES)}"
-        )
-    return cast(ReplayMode, mode) if mode else None
-
-
 def _default_path() -> Path:
-    """The recording beside the notebook that runs here, by its name where the server tells it."""
+    """The recording that the environment names, or the one beside the notebook that runs here, by the name that the server tells."""
+    named = os.environ.get(RECORDING_VARIABLE, "").strip()
+    if named:
+        return Path(named)
     notebook = os.environ.get("JPY_SESSION_NAME") or "notebook"
     return Path("recordings") / f"{Path(notebook).stem}.jsonl"
 
 
 @functools.lru_cache(maxsize=16)  # chats of one run of a cell share it; older ones hold what they need themselves
-def _opened(mode: ReplayMode, path: str, version: int | None, cell: tuple[str, str] | None) -> Recording:
-    from jupyter_agents.journal.recording import Recording
-
-    takes = _takes(path, None if cell else mode).of_run(*(cell or ()))
-    if mode == "record":
-        return Recording.open(path, "record", takes=takes)
-    return Recording.open(path, "replay", kinds="all" if mode == "all" else "model", takes=takes)
+def _opened(mode: ReplayMode, path: str, version: int | None, cell: tuple[str, str] | None) -> Recording | None:
+    return open_as(path, mode, _takes(path, None if cell else mode).of_run(*(cell or ())))
 
 
 @functools.cache

@@ -181,5 +181,6 @@ SURROUNDINGS: dict[str, Surroundings] = {
             "notes/night.md": "# Night\n\nClouds until two.\n",
         },
     ),
+    "inference.md": Surroundings(served=["Hello!"]),
     "README.md": Surroundings(served=["a and b are.\nTERMINATE"]),
 }

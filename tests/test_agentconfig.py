@@ -68,6 +68,7 @@ def test_setting_is_from_the_environment_when_that_says_it(monkeypatch):
     monkeypatch.setenv("JUPYTER_AGENTS_CODE_POLICY", "deny")
     monkeypatch.setenv("JUPYTER_AGENTS_KEYRING", "1")
     monkeypatch.setenv("JUPYTER_AGENTS_REPLAY", "model")
+    monkeypatch.setenv("JUPYTER_AGENTS_RECORDING", "mine.jsonl")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with use_session(make_session()) as session:
         shown = {one[0]: one[1:] for one in Configuration(JupyterAgents(session.settings), {})}
@@ -75,6 +76,7 @@ def test_setting_is_from_the_environment_when_that_says_it(monkeypatch):
     assert shown["code_policy"] == ("deny", "environment: JUPYTER_AGENTS_CODE_POLICY")
     assert shown["keyring"] == ("True", "environment: JUPYTER_AGENTS_KEYRING")
     assert shown["replay"] == ("model", "environment: JUPYTER_AGENTS_REPLAY")
+    assert shown["recording"] == ("mine.jsonl", "environment: JUPYTER_AGENTS_RECORDING")
 
 
 def test_setting_is_from_python_when_a_program_changed_it(show):

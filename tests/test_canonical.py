@@ -138,7 +138,7 @@ def test_chain_gives_the_hash_of_a_full_computation_when_histories_change_anywhe
         fresh = Chain(0, "ada", "model")
         for history in histories[:place]:
             fresh.ask(complete(*history))
-            fresh._keep([])  # so that nothing of it can be taken over
+            fresh._forget(0)  # so that nothing of it can be taken over
         assert fresh.ask(complete(*copy.deepcopy(histories[place]))).hash == asked.hash
         assert list(asked.messages) == [canonical(message) for message in histories[place]]
 

@@ -23,6 +23,7 @@ EVENTS = [
     events.ModelAsked(0, "a", 3),
     ModelAnswered(0, "a", "stop", Usage(1, None, estimated=True), "m", True, 0.5),
     events.ModelFailed(0, "a", "no answer", "par"),
+    events.ReplyDropped(0, "a", "it broke off", "par", Usage(1, 2), "m"),
     events.HumanAsked(0, "a", {"kind": "approval", "block": {"code": "x", "language": "py"}}),
     events.HumanAnswered(0, "a", "reply", "yes"),
     events.CodeStarted(0, "a", "python", "x"),

@@ -20,6 +20,7 @@ from jupyter_agents.events import (
     ModelAsked,
     ModelFailed,
     Noted,
+    Retracted,
     ToolFinished,
     ToolStarted,
     Waiting,
@@ -201,6 +202,31 @@ def test_wait_for_a_retry_counts_down(lab, listener):
     activity = lab.draw()["activity"]
 
     assert (activity["kind"], activity["what"], activity["remaining"]) == ("retry", "rate limit", 6.0)
+
+
+def test_text_is_taken_back_when_a_reply_begins_anew(lab, listener):
+    tell(listener, OPENING, ASKED)
+    lab.clock.run(1)
+    tell(listener, Delta("Half a", "assistant"))
+    lab.clock.run(1)
+    before = lab.draw()["live"]["text"]
+
+    tell(listener, Retracted("it broke off", agent="assistant"))
+    lab.clock.run(1)
+    taken_back = lab.draw()["live"]["text"]
+    tell(listener, Delta("Whole.", "assistant"))
+    lab.clock.run(1)
+
+    assert (before, taken_back, lab.draw()["live"]["text"]) == ("Half a", "", "Whole.")
+
+
+def test_text_stays_when_that_of_another_agent_is_taken_back(lab, listener):
+    tell(listener, OPENING, ASKED)
+    lab.clock.run(1)
+    tell(listener, Delta("Mine", "assistant"), Retracted("it broke off", agent="other"))
+    lab.clock.run(1)
+
+    assert lab.draw()["live"]["text"] == "Mine"
 
 
 def test_what_had_come_of_a_failed_reply_takes_its_slot(lab, listener):

@@ -550,6 +550,7 @@ def test_inner_chat_is_not_shown_when_it_is_quiet(shell, run, model, capsys):
     [
         ("--record", "Cannot use --record in a chat within a chat: the recording of the outer chat holds it too."),
         ("--replay", "Cannot use --replay in a chat within a chat"),
+        ("--refresh", "Cannot use --refresh in a chat within a chat"),
         ("--recording x.jsonl", "Cannot use --recording in a chat within a chat"),
         ("--background", "Leave out --background"),
     ],
@@ -698,6 +699,34 @@ def test_option_of_a_cell_holds_when_the_environment_says_off(run, model, execut
     assert (folder / "recordings" / "notebook.jsonl").exists()
 
 
+def test_refresh_asks_the_model_only_for_what_changed(shell, run, model, executor, folder):
+    record(run, model, "First.\nTERMINATE")
+    shell.execution_count += 1
+    model("Second.\nTERMINATE")
+
+    assert run("%%agentchat --refresh\nWhat is 6 times 7?").success
+    assert shell.user_ns["_chat"].summary == "First."
+    assert run("%%agentchat --refresh\nWhat is 6 times 8?").success
+    assert shell.user_ns["_chat"].summary == "Second."
+
+    assert run("%%agentchat --replay\nWhat is 6 times 7?").success
+    assert run("%%agentchat --replay\nWhat is 6 times 8?").success
+
+
+def test_whole_notebook_is_refreshed_by_the_environment(shell, run, model, executor, folder, monkeypatch):
+    run("%config JupyterAgents.replay = 'all'")
+    monkeypatch.setenv("JUPYTER_AGENTS_REPLAY", "refresh")
+    monkeypatch.setenv("JUPYTER_AGENTS_RECORDING", "elsewhere/mine.jsonl")
+    model("Hello.\nTERMINATE")
+
+    assert run("%%agentchat\nHello?").success
+
+    assert (folder / "elsewhere" / "mine.jsonl").exists()
+    monkeypatch.delenv("JUPYTER_AGENTS_REPLAY")
+    assert run("%%agentchat\nHello?").success
+    assert shell.user_ns["_chat"].summary == "Hello."
+
+
 # -- Mistakes ----------------------------------------------------------------------------------------------------
 
 
@@ -718,6 +747,7 @@ def test_option_of_a_cell_holds_when_the_environment_says_off(run, model, execut
         ("%%agentchat --into a-b\nhi", "Cannot use 'a-b' as a variable"),
         ("%%agentchat --to user\nhi", "would talk to itself"),
         ("%%agentchat --record --replay\nhi", "choose --record or --replay"),
+        ("%%agentchat --record --refresh\nhi", "choose --record or --refresh"),
         ("%%agentchat --replay everything\nhi", "choose model or all"),
         ("%%agentchat --replay --recording no/such.jsonl\nhi", "no/such.jsonl"),
         ("%%agentchat\n{x.nothing}", "Cannot fill in {x.nothing}"),

@@ -273,7 +273,7 @@ def test_replay_refuses_with_the_difference_when_a_question_changed(path):
 
     assert text == (
         f"Cannot replay {str(path)!r}: what turn 3 of 'assistant' asks is not what was recorded. "
-        "Undo the change that the comparison with the nearest recorded question shows, or record again with --record.\n"
+        "Undo the change that the comparison with the nearest recorded question shows, or bring the recording up to date with --refresh.\n"
         "--- recorded (line 4)\n+++ asked now\n…\n"
         " user | two\n assistant | You said 'two'.\n-user | three\n+user | drei"
     )
@@ -489,7 +489,7 @@ def test_half_a_character_is_replaced_when_the_file_holds_one(path):
 
 @pytest.mark.parametrize("options", [{"mode": "write"}, {"mode": "replay", "kinds": "human"}], ids=str)
 def test_recording_refuses_when_an_option_is_wrong(path, options):
-    with pytest.raises(ConfigurationError, match=r"^Cannot open the recording .* Use mode 'record' or 'replay'"):
+    with pytest.raises(ConfigurationError, match=r"^Cannot open the recording .* Use mode 'record', 'replay' or"):
         Recording.open(path, **options)
 
 

@@ -18,6 +18,7 @@ from jupyter_agents.events import (
     ModelFailed,
     Noted,
     Notice,
+    ReplyDropped,
     ToolStarted,
     Waiting,
 )
@@ -228,3 +229,18 @@ def test_text_is_that_of_the_whole_when_it_streams(pieces):
     streamed = written(*ASKED, *(Delta(piece, "assistant") for piece in pieces), sent(text), stream=True)
 
     assert streamed == written(sent(text)) == f"assistant (to user):\n\n{clean(text)}\n\n{RULE}"
+
+
+def test_reply_that_counts_no_longer_is_said_to_when_it_was_streamed():
+    text = written(
+        ModelAsked(0, "assistant", 1),
+        Delta("Half a", "assistant"),
+        ReplyDropped(0, "assistant", "it broke off.", "Half a"),
+        Delta("Whole.", "assistant"),
+        sent("Whole."),
+        stream=True,
+    )
+
+    assert ">>>>>>>> A REPLY OF assistant COUNTS NO LONGER: it broke off." in text
+    assert text.index("Half a") < text.index("COUNTS NO LONGER") < text.index("Whole.")
+    assert text.count("Whole.") == 1

@@ -66,6 +66,16 @@ class Identity:
         """The model that speaks for the agent, or `None`."""
         return self.model_config.model
 
+    def register_model_client(self, model_client_cls: type[Any], **kwargs: Any) -> None:
+        """Give the class of a model client of your own, which a config names as `model_client_cls`.
+
+        It is made with that config and these keyword arguments. Of several configs that name it, the first without a
+        client gets it.
+        """
+        from jupyter_agents.models.client import register_client
+
+        register_client(self.model, model_client_cls, **kwargs)
+
     @property
     def model_config(self) -> ModelConfig:
         """The model with the settings of its requests."""

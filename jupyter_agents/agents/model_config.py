@@ -178,12 +178,12 @@ def _check_signatures(config: Mapping[str, Any]) -> None:
 
 
 def _model_of(config: Mapping[str, Any]) -> Model:
-    from jupyter_agents.models.config import model_from_config
+    from jupyter_agents.models.config import model_from_config, with_fallback
     from jupyter_agents.models.config_keys import CONNECTION_KEYS
     from jupyter_agents.models.named import is_bare
 
-    if {"model", "config_list", *CONNECTION_KEYS}.isdisjoint(config):
-        return SessionModel()
+    if {"model", "config_list", "model_client_cls", *CONNECTION_KEYS}.isdisjoint(config):
+        return with_fallback([SessionModel()], [config.get("filter_func")], config.get("total_timeout"))
     model = model_from_config(config)  # whatever is wrong with it is said now
     return NamedModel(config["model"], _copied(config)) if is_bare(config) else model
 

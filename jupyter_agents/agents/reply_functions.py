@@ -22,6 +22,7 @@ from jupyter_agents.agents.tool_use import is_async, is_external, lending
 from jupyter_agents.code_blocks import MAX_TEXT, CodeBlock, find_code_blocks, python_error
 from jupyter_agents.effects import Emit, Hold, Together
 from jupyter_agents.events import ToolFinished, ToolStarted
+from jupyter_agents.known_secrets import hide
 from jupyter_agents.messages import Message, ToolCall, ToolResponse
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.replies import NEXT, Reply
@@ -186,8 +187,8 @@ async def _result_of(
         result = ToolResult(f"Error: {reason}", ok=False)
     else:
         ok, found = await _called(agent, tool_call, {"name": tool_call.name, "arguments": arguments})
-        parts = parts_of(Message.from_dict(found).content)
-        result = ToolResult(*parts, ok=bool(ok), external=is_external(agent, tool_call.name))
+        text, images = parts_of(Message.from_dict(found).content)
+        result = ToolResult(hide(text), images, ok=bool(ok), external=is_external(agent, tool_call.name))
     await Emit(ToolFinished(run.chat, key, tool_call.name, result.ok, result.text, tool_call.id))
     return result
 

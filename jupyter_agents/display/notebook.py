@@ -34,6 +34,7 @@ from jupyter_agents.events import (
     Noted,
     Notice,
     Paused,
+    Retracted,
     SeriesEnded,
     SeriesStarted,
     Summarised,
@@ -89,6 +90,8 @@ class NotebookListener:
                 self._hear(what)
             elif isinstance(what, Delta):
                 self._stage.stream(what.agent, scrub(what.text))
+            elif isinstance(what, Retracted):
+                self._stage.take_back(what.agent)
             elif isinstance(what, Waiting):
                 self._waits(what)
             elif isinstance(what, Paused):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ParamSpec
 from weakref import WeakSet
@@ -156,6 +157,12 @@ class Stage:
         """A piece of the message that comes about; those of other agents are not shown."""
         if self.page is not None and self.turn is not None and agent in ("", self.turn.sender):
             self.page.channel.text(text)
+
+    def take_back(self, agent: str) -> None:
+        """What has streamed of the message of this agent no longer counts: it comes about anew."""
+        if self.page is not None and self.turn is not None and agent == self.turn.sender and self.turn.text:
+            self.turn = replace(self.turn, text="")
+            self.page.channel.set(live=self.turn)
 
     def show_activity(self, activity: Activity | None) -> None:
         """What goes on now, for the line that says so."""

@@ -22,6 +22,7 @@ from jupyter_agents.events import (
     ModelFailed,
     Noted,
     Notice,
+    ReplyDropped,
     SpeakerChosen,
     Summarised,
     ToolStarted,
@@ -102,6 +103,8 @@ class TextListener:
             yield f"\n>>>>>>>> {event.text}\n"
         elif isinstance(event, Summarised) and (summary := summary_bundle(event)) is not None:
             yield f"\n>>>>>>>> {summary.data['text/plain']}\n"
+        elif isinstance(event, ReplyDropped):
+            yield f"\n>>>>>>>> A REPLY OF {event.agent} COUNTS NO LONGER: {event.reason}\n"
         elif isinstance(event, ModelFailed):
             yield f"\n>>>>>>>> THE MODEL OF {event.agent} FAILED: {event.error}\n"
         elif isinstance(event, ChatEnded) and (ending := end_bundle(event)) is not None:

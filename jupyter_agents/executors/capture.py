@@ -33,6 +33,7 @@ from jupyter_agents.executors.outputs import (
 from jupyter_agents.executors.override import override
 from jupyter_agents.executors.sink import OutputSink
 from jupyter_agents.executors.tracebacks import format_group, frames_of, hide_frames
+from jupyter_agents.known_secrets import hide, known_keys
 
 _EXIT_HINT = "To exit: use 'exit', 'quit', or Ctrl-D."
 _MAX_TRACEBACK = 20_000
@@ -75,6 +76,7 @@ class Capture:
         self._sink = sink
         self._shown: set[str] = set()  # the display ids of this block
         self._children = _child_work()
+        self._secrets = known_keys()
 
     @property
     def text(self) -> str:
@@ -115,11 +117,11 @@ class Capture:
 
     def show_error(self, kind: str, value: str, lines: list[str]) -> None:
         """Show an error in the cell, and keep it."""
-        text = [shorten(plain_traceback(line), _MAX_TRACEBACK) for line in lines]
+        text = [shorten(plain_traceback(hide(line)), _MAX_TRACEBACK) for line in lines]
         self.error = {
             "output_type": "error",
             "ename": kind,
-            "evalue": shorten(plain_traceback(value), _MAX_ERROR_VALUE),
+            "evalue": shorten(plain_traceback(hide(value)), _MAX_ERROR_VALUE),
             "traceback": shorten("\n".join(text), _MAX_TRACEBACK).split("\n"),
         }
         with self._lock:
@@ -168,10 +170,11 @@ class Capture:
         def written(text: str) -> int:
             if not isinstance(text, str):
                 raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            said = hide(text, self._secrets)
             with self._lock:
                 if not self._is_paused:
-                    self._transcript.write(name, text)
-                shown = self._page.admit(for_page(text))
+                    self._transcript.write(name, said)
+                shown = self._page.admit(for_page(said))
             if shown:
                 write(shown)
             return len(text)

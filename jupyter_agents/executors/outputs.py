@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 from jupyter_agents.executors.base import Output
+from jupyter_agents.known_secrets import hide
 from jupyter_agents.messages import scrub
 
 MESSAGE_MIME = "application/vnd.jupyter-agents.message+json"
@@ -171,6 +172,7 @@ def as_json(bundle: Mapping[str, Any], limit: int = MAX_PAGE) -> dict[str, Any]:
             value = base64.b64encode(value).decode("ascii")
         if isinstance(value, str):
             value = scrub(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
+            value = hide(value) if mime.startswith("text/") else value
             value = shorten(steady(value), limit) if mime == "text/plain" else value
         if not isinstance(value, str) or len(value) <= _MAX_BUNDLE:
             found[mime] = value

@@ -70,6 +70,18 @@ class Asked:
         return self.chat, self.agent, self.kind, self.turn
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """A chain before its last question, as far as that changed it."""
+
+    turn: int
+    hash: bytes
+    given_head: Any
+    head: str
+    kept: int
+    forgotten: list[list[Any]]
+
+
 class Chain:
     """The questions of one kind that one agent asks in one chat, hashed as they come.
 
@@ -88,31 +100,52 @@ class Chain:
         self._given: list[Any] = []
         self._lines: list[str] = []
         self._hashes: list[bytes] = []  # [i] is of all messages up to place i
+        self._before: _Before | None = None
 
     def ask(self, effect: Complete | Ask, secrets: tuple[str, ...] = ()) -> Asked:
         """The effect as the next question of the chain."""
         head, messages = _question(effect)
+        kept = self._count_kept(messages)
+        forgotten = [of_messages[kept:] for of_messages in self._of_messages()]
+        self._before = _Before(self._turn, self._hash, self._given_head, self._head, kept, forgotten)
         self._set_head(head, secrets)
-        kept = self._keep(messages)
+        self._forget(kept)
         for message in messages[kept:]:
             self._add(message, secrets)
         self._turn += 1
         self._hash = _sha256(self._hash, self._head.encode(), b"\n", *self._hashes[-1:])
         return Asked(*self._place, self._turn, self._hash.hex()[:16], self._head, tuple(self._lines), kept)
 
+    def take_back(self) -> None:
+        """Be as before the last question, which came to nothing; to be called once for it."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        self._turn, self._hash = before.turn, before.hash
+        self._given_head, self._head = before.given_head, before.head
+        self._forget(before.kept)
+        for of_messages, forgotten in zip(self._of_messages(), before.forgotten, strict=True):
+            of_messages.extend(forgotten)
+
     def _set_head(self, head: Any, secrets: tuple[str, ...]) -> None:
         if self._given_head is None or self._given_head != head:
             self._given_head = plain(head)
             self._head = canonical(redacted(self._given_head, secrets))
 
-    def _keep(self, messages: list[Any]) -> int:
-        """How many messages are as they were; the others are forgotten."""
+    def _of_messages(self) -> tuple[list[Any], ...]:
+        return self._given, self._lines, self._hashes
+
+    def _count_kept(self, messages: list[Any]) -> int:
+        """How many messages are as they were."""
         both = min(len(self._given), len(messages))
         if self._given[:both] != messages[:both]:
             both = next(place for place in range(both) if self._given[place] != messages[place])
-        for of_messages in (self._given, self._lines, self._hashes):
-            del of_messages[both:]
         return both
+
+    def _forget(self, kept: int) -> None:
+        """Forget all messages but the first `kept`."""
+        for of_messages in self._of_messages():
+            del of_messages[kept:]
 
     def _add(self, message: Any, secrets: tuple[str, ...]) -> None:
         given = plain(message)

@@ -16,6 +16,7 @@ _WIDTH = 110
 _MAX_LINES = 60
 _MAX_COMPARED = 1_500
 _CONTEXT = 2
+_BENEFIT_OF_PLACE = 0.25
 _WORD = re.compile(r"\w+")
 
 
@@ -29,26 +30,49 @@ def explain(asked: Asked, recorded: tuple[Conversation, Exchange] | None) -> str
     now = _render(
         asked.agent, asked.chat, asked.turn, json.loads(asked.head), [json.loads(one) for one in asked.messages]
     )
-    changes = _diff(before, now, f"recorded (line {exchange.number})")
+    made = "scripted" if exchange.scripted else "recorded"
+    changes = _diff(before, now, f"{made} (line {exchange.number})")
     return changes or "The words are the same, but the hash does not fit: the recording was edited by hand."
 
 
-def nearest(asked: Asked, conversations: Iterable[Conversation]) -> tuple[Conversation, Exchange] | None:
+def nearest(
+    asked: Asked, conversations: Iterable[Conversation], expected: tuple[Conversation, Exchange] | None = None
+) -> tuple[Conversation, Exchange] | None:
     """The recorded question that has most words in common with what is asked; the same agent's, of equals.
 
-    Of the questions to models only the first of each agent are compared: later ones repeat them.
+    Of a later question those words are compared that are new in it and that the agent has not said itself. The one that was
+    `expected` in this place stands unless another is clearly nearer.
     """
-    words = _words(asked.head, *asked.messages)
+    told = asked.head if asked.turn == 1 or asked.kind == "human" else ""
+    words = _words(told, *_news(asked))
     best, found = -1.0, None
     for conversation in conversations:
         for exchange in conversation.exchanges.values():
-            if exchange.kind != asked.kind or (exchange.kind == "model" and exchange.turn > 1):
+            if exchange.kind != asked.kind:
                 continue
-            score = _likeness(words, _words(json.dumps([exchange.head, *exchange.parts], ensure_ascii=False)))
+            score = _likeness(words, _words(*_recorded_news(exchange)))
             score += 0.01 * (exchange.agent == asked.agent) + 0.001 * (exchange.chat == asked.chat)
+            score += _BENEFIT_OF_PLACE * (expected is not None and exchange is expected[1])
             if score > best:
                 best, found = score, (conversation, exchange)
-    return found
+    return found or expected
+
+
+def _news(asked: Asked) -> list[str]:
+    if asked.turn == 1:
+        return list(asked.messages)
+    return [line for line in asked.messages[asked.kept :] if not _is_own(json.loads(line))]
+
+
+def _recorded_news(exchange: Exchange) -> list[str]:
+    parts = [part for part in exchange.parts if exchange.turn == 1 or not (isinstance(part, list) or _is_own(part))]
+    told = [exchange.head, *parts] if exchange.turn == 1 or exchange.kind == "human" else parts
+    return [json.dumps(told, ensure_ascii=False)]
+
+
+def _is_own(message: Mapping[str, Any]) -> bool:
+    """Whether the agent that asks has said it itself: what is in it, the answer before has brought."""
+    return message.get("role") == "assistant"
 
 
 def _words(*texts: str) -> Counter[str]:

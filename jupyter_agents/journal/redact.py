@@ -1,21 +1,13 @@
 """Secrets taken out of text before it is written anywhere.
 
-Two kinds are known: what has the shape of a credential, wherever it comes from, and the values of environment
-variables whose names say that they are secret. All functions are pure; the environment is an argument.
+What has the shape of a credential, wherever it comes from, and what is known to be secret (`known_secrets.py`).
 """
 
 from __future__ import annotations
 
-import base64
-import functools
 import re
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote
 
-MARK = "[redacted]"
-
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW(?:OR)?D|CREDENTIAL", re.IGNORECASE)
-_MIN_SECRET = 8
+from jupyter_agents.known_secrets import MARK, hide, secret_values
 
 # Every branch begins where a run of its characters begins and never gives a character back, so that the time
 # is linear in the text, whatever a model or a web page put there.
@@ -50,31 +42,8 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     >>> redact("curl -H 'Authorization: Bearer 0123456789abcdef0123'")
     "curl -H 'Authorization: Bearer [redacted]'"
     """
-    if secrets:
-        text = _any_of(secrets).sub(MARK, text)
+    text = hide(text, secrets)
     return _SHAPES.sub(lambda found: (found["word"] or "") + MARK, text)
 
 
-def secret_values(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of the variables whose names say that they are secret, of 8 characters or more, longest first.
-
-    >>> secret_values({"HOME": "/home/ada", "DB_PASSWORD": "correct horse"})
-    ('correct horse',)
-    """
-    found = {environ.get(name, "").strip() for name in environ if _SECRET_NAME.search(name)}
-    return tuple(sorted((one for one in found if len(one) >= _MIN_SECRET and one not in MARK), key=_longest_first))
-
-
-@functools.lru_cache(maxsize=8)
-def _any_of(secrets: tuple[str, ...]) -> re.Pattern[str]:
-    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
-    return re.compile("|".join(re.escape(one) for one in sorted(spellings, key=_longest_first)))
-
-
-def _spellings(secret: str) -> Iterable[str]:
-    """The secret as it stands, in an address, and in a basic-authentication header."""
-    return secret, quote(secret, safe=""), base64.b64encode(secret.encode("utf-8", "replace")).decode()
-
-
-def _longest_first(text: str) -> tuple[int, str]:
-    return -len(text), text
+__all__ = ["MARK", "redact", "secret_values"]

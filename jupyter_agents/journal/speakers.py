@@ -13,6 +13,7 @@ from jupyter_agents.events import (
     MessageSent,
     ModelAnswered,
     ModelFailed,
+    ReplyDropped,
     ToolFinished,
 )
 from jupyter_agents.messages import Usage
@@ -74,7 +75,7 @@ def _what_it_adds(event: Event) -> tuple[str, Mapping[str, Any]]:
             return event.sender, {"messages": 1}
         case ModelAnswered():
             return event.agent, _of_call(event)
-        case ModelFailed():
+        case ModelFailed() | ReplyDropped():
             return event.agent, {"failed_calls": 1}
         case CodeFinished():
             return event.agent, _of_block(event)

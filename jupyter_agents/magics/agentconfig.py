@@ -11,12 +11,12 @@ from jupyter_agents.agents.model_config import NamedModel, SessionModel
 from jupyter_agents.agents.responsive import ResponsiveAgent
 from jupyter_agents.display.tables import Table
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.journal.using import RECORDING_VARIABLE, REPLAY_VARIABLE
 from jupyter_agents.magics.config import JupyterAgents
 from jupyter_agents.models.base import Model
 from jupyter_agents.models.endpoint import Endpoint
 from jupyter_agents.models.masking import shown_setting
 from jupyter_agents.session import Settings, current_session
-from jupyter_agents.surroundings import REPLAY_VARIABLE
 
 _HEADINGS = ("setting", "value", "from")
 _NOTHING = "–"
@@ -58,6 +58,8 @@ def _settings(config: JupyterAgents) -> Iterator[Row]:
         told = os.environ.get(REPLAY_VARIABLE, "").strip().lower() if one.name == "replay" else ""
         if told:  # which goes before all settings
             value, origin = told, f"environment: {REPLAY_VARIABLE}"
+        if one.name == "recording" and value is None and os.environ.get(RECORDING_VARIABLE):
+            value, origin = os.environ[RECORDING_VARIABLE], f"environment: {RECORDING_VARIABLE}"
         yield one.name, _said(shown_setting(one.name, value)), origin
 
 

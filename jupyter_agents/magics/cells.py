@@ -234,6 +234,7 @@ def _check_nested(options: Namespace) -> None:
     given = {
         "--record": options.record is not None,
         "--replay": options.replay is not None,
+        "--refresh": options.refresh is not None,
         "--recording": options.recording is not None,
     }
     for option in (name for name, is_given in given.items() if is_given):
@@ -260,20 +261,16 @@ def cell_recording(options: Namespace, settings: Settings) -> Recording | None:
 
     The environment goes before both, but for its `off`, which is about settings.
     """
-    if options.record is not None and options.replay is not None:
-        raise ConfigurationError("Cannot both record and replay: choose --record or --replay.")
-    mode: ReplayMode = settings.replay
-    path = options.recording or options.record or settings.recording
-    if options.record is not None:
-        mode = "record"
-    elif options.replay is not None:
-        if options.replay not in REPLAYS:
-            raise ConfigurationError(
-                f"Cannot replay {options.replay!r}: choose model or all. A file is named with --recording FILE."
-            )
-        mode = cast(ReplayMode, options.replay)
-    is_option = options.record is not None or options.replay is not None
-    return open_recording(mode, path, is_option=is_option)
+    given = [name for name in ("record", "replay", "refresh") if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise ConfigurationError(f"Cannot both {given[0]} and {given[1]}: choose --{given[0]} or --{given[1]}.")
+    if options.replay is not None and options.replay not in REPLAYS:
+        raise ConfigurationError(
+            f"Cannot replay {options.replay!r}: choose model or all. A file is named with --recording FILE."
+        )
+    mode = cast(ReplayMode, options.replay or (given[0] if given else settings.replay))
+    path = options.recording or options.record or options.refresh or settings.recording
+    return open_recording(mode, path, is_option=bool(given))
 
 
 def _make_agent(options: Namespace, system_message: str) -> ResponsiveAgent:

@@ -82,9 +82,9 @@ class JupyterAgents(Configurable):
     max_turns = Int(30, min=1, help="The turn limit of %%agentchat, in round trips.").tag(config=True)
     recording = Unicode(None, allow_none=True, help="The file of this notebook's recording.").tag(config=True)
     replay = Enum(
-        ["off", "model", "all", "record"],
+        ["off", "model", "all", "record", "refresh"],
         "off",
-        help="Replay the words of models, of people too (all), or record them.",
+        help="Replay the words of models, of people too (all), record them, or replay what fits and record the rest.",
     ).tag(config=True)
 
     prompt_timeout = Float(

@@ -86,8 +86,8 @@ def chat_options() -> Options:
         "a {name} of which there is no variable is, too, and a note says so. The result is in _chat.",
         epilog="Without agents in the notebook, an assistant and a user proxy are made for you; the code of the assistant\n"
         "runs in this kernel after you have approved it. Settings for all chats: %config JupyterAgents\n"
-        "JUPYTER_AGENTS_REPLAY in the environment goes before both: model, all and record hold for every chat,\n"
-        "off switches the settings off, but not the options --record and --replay.",
+        "JUPYTER_AGENTS_REPLAY in the environment goes before both: model, all, record and refresh hold for every\n"
+        "chat, off switches the settings off, but not the options --record, --replay and --refresh.",
     )
     add = parser.add_argument
     add(
@@ -136,7 +136,14 @@ def chat_options() -> Options:
         const="all",
         help="replay a recording: the words of models only (model) or of people too (all, if not given)",
     )
-    add("--recording", metavar="FILE", help="the recording's file, for --record and --replay")
+    add(
+        "--refresh",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        help="replay what is still asked as it was recorded, and record the rest",
+    )
+    add("--recording", metavar="FILE", help="the recording's file, for --record, --replay and --refresh")
     add("--quiet", action="store_true", help="show only what the code shows")
     return parser
 

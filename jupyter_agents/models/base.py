@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.known_secrets import hide
 from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage, scrub
 
 
@@ -15,12 +16,13 @@ class ModelRequest:
     """What a model is asked: messages in wire form, and inference options as the agent set them.
 
     All belong to the caller and must not be changed by a model. `context` is what templates and filters read; it is
-    never sent.
+    never sent. `deadline` is when all of it should be over, by `time.monotonic()`: a model may have less time of its own.
     """
 
     messages: Sequence[Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] | None = None
+    deadline: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,17 @@ class ModelReply:
         if self.logprobs is not None:
             found["logprobs"] = self.logprobs
         return found
+
+    def without_secrets(self) -> ModelReply:
+        """The same where a secret is known, and a reply without it where one is repeated."""
+        calls = tuple(call.without_secrets() for call in self.tool_calls)
+        call = self.function_call and self.function_call.without_secrets()
+        content, refusal = (hide(text) if isinstance(text, str) else text for text in (self.content, self.refusal))
+        others = tuple(one.without_secrets() for one in self.alternatives)
+        found = replace(
+            self, content=content, refusal=refusal, tool_calls=calls, function_call=call, alternatives=others
+        )
+        return self if found == self else found
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], *, replayed: bool = False, cached: bool = False) -> ModelReply:

@@ -7,12 +7,12 @@ here any more is accepted and ignored (`IGNORED_KEYS`): nothing is cached on dis
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.base import Model
-from jupyter_agents.models.config_keys import ALIASES, CONNECTION_KEYS, IGNORED_KEYS, check_keys
+from jupyter_agents.models.config_keys import ALIASES, CALL_KEYS, CONNECTION_KEYS, IGNORED_KEYS, check_keys
 from jupyter_agents.models.config_lists import checked_list
 from jupyter_agents.models.fallback import FallbackModel, WithOptions
 from jupyter_agents.models.masking import kind_of
@@ -42,11 +42,16 @@ def model_from_config(llm_config: Mapping[str, Any] | str | Model | None = None)
     check_keys(llm_config)
     shared = {key: value for key, value in llm_config.items() if key != "config_list"}
     configs = llm_config.get("config_list")
-    if configs is None:
-        return _one_model(shared)
-    merged = [shared | dict(config) for config in checked_list(configs)]
+    merged = [shared] if configs is None else [shared | dict(config) for config in checked_list(configs)]
     models = [_one_model(_in_a_hurry(config)) for config in merged[:-1]] + [_one_model(merged[-1])]
-    return models[0] if len(models) == 1 else FallbackModel(models)
+    return with_fallback(models, [config.get("filter_func") for config in merged], shared.get("total_timeout"))
+
+
+def with_fallback(models: Sequence[Model], filters: Sequence[Any], total_timeout: Any = None) -> Model:
+    """The models as one. A single one without a filter and a limit is itself."""
+    if len(models) == 1 and filters[0] is None and total_timeout is None:
+        return models[0]
+    return FallbackModel(models, filter_func=filters, total_timeout=total_timeout)
 
 
 def request_options(llm_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def request_options(llm_config: Mapping[str, Any]) -> dict[str, Any]:
     """
     check_keys(llm_config)
     listed = {key for config in llm_config.get("config_list") or () for key in config}  # what a config says itself
-    elsewhere = {"model", "config_list", *CONNECTION_KEYS, *IGNORED_KEYS, *ALIASES, *listed}
+    elsewhere = {"model", "config_list", *CONNECTION_KEYS, *CALL_KEYS, *IGNORED_KEYS, *ALIASES, *listed}
     return {key: copy.deepcopy(value) for key, value in llm_config.items() if key not in elsewhere}
 
 
@@ -70,6 +75,8 @@ def _one_model(config: Mapping[str, Any]) -> Model:
     model = config.get("model")
     if model is not None and not isinstance(model, str):
         return _given_model(model, config)
+    if config.get("model_client_cls") is not None:
+        return _client_model(config)
     from jupyter_agents.models.openai import OpenAIModel
 
     settings: dict[str, Any] = {}
@@ -77,7 +84,7 @@ def _one_model(config: Mapping[str, Any]) -> Model:
     for key, value in config.items():
         if not isinstance(key, str):
             raise ConfigurationError(f"Cannot use a key {kind_of(key)} in llm_config: keys are texts. Correct it.")
-        if key not in IGNORED_KEYS:
+        if key not in IGNORED_KEYS and key not in CALL_KEYS:
             settings[ALIASES.get(key, key)] = value if callable(value) else copy.deepcopy(value)
     return OpenAIModel(**{key: value for key, value in settings.items() if value is not None})
 
@@ -87,6 +94,13 @@ def _given_model(model: Any, config: Mapping[str, Any]) -> Model:
         raise ConfigurationError(
             f"Cannot use a model {kind_of(model)}: a name or an object with a complete() method is accepted. Pass one."
         )
-    not_sent = {"model", *IGNORED_KEYS, *CONNECTION_KEYS, *ALIASES}
+    not_sent = {"model", *CALL_KEYS, *IGNORED_KEYS, *CONNECTION_KEYS, *ALIASES}
     options = {key: value for key, value in config.items() if key not in not_sent}
     return WithOptions(model, copy.deepcopy(options)) if options else model
+
+
+def _client_model(config: Mapping[str, Any]) -> Model:
+    from jupyter_agents.models.client import ClientModel
+
+    not_sent = {"model", *CALL_KEYS, *IGNORED_KEYS, *CONNECTION_KEYS, *ALIASES}
+    return ClientModel(config, {key: value for key, value in config.items() if key not in not_sent})

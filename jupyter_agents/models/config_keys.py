@@ -9,10 +9,13 @@ from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.nearest import mistyped
 
 CONNECTION_KEYS = frozenset(
-    """api api_key api_key_variable api_type api_version azure_ad_token_provider azure_deployment azure_endpoint base_url default_headers
-    extra_body extra_headers extra_query idle_timeout max_retries organization preset stream system_role timeout""".split()
+    """api api_key api_key_variable api_rate_limit api_type api_version azure_ad_token_provider azure_deployment azure_endpoint base_url default_headers
+    extra_body extra_headers extra_query idle_timeout max_retries on_break organization preset stream system_role timeout""".split()
 )
 """Keys of a config that say how to reach a model; all others are sent to it."""
+
+CALL_KEYS = frozenset({"filter_func", "model_client_cls", "total_timeout"})
+"""Keys that say how models are asked; they are read here and never sent."""
 
 IGNORED_KEYS = frozenset(
     """allow_format_str_template cache_seed max_retry_period price raise_on_ratelimit_or_timeout retry_time
@@ -30,6 +33,7 @@ ALIASES = {
 
 INFERENCE_KEYS = (
     CONNECTION_KEYS
+    | CALL_KEYS
     | IGNORED_KEYS
     | frozenset(ALIASES)
     | frozenset(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from jupyter_agents.errors import ConfigurationError, ModelNotConfiguredError
+from jupyter_agents.known_secrets import hide, remember_address, remember_carried
 from jupyter_agents.models.keys import Found, Secret, find_key, to_secret
 from jupyter_agents.models.presets import Preset, preset_named, preset_of
 
@@ -57,6 +58,12 @@ class Endpoint:
     query: tuple[tuple[str, str], ...] = ()
     preset: str | Literal[False] | None = None
     key_variable: str | None = None
+
+    def __post_init__(self) -> None:
+        """What opens the door is hidden wherever it may be repeated."""
+        remember_carried((*self.headers, *self.query))
+        if self.base_url:
+            remember_address(self.base_url)
 
     def __repr__(self) -> str:
         return f"Endpoint({self.host!r}, {self.api_type!r})"
@@ -148,7 +155,7 @@ class Endpoint:
         carried = [word for _, value in (*self.headers, *self.query) for word in (value, *value.split())]
         for secret in (self.api_key, *map(Secret, carried)):
             text = secret.hide_in(text) if secret else text
-        return text
+        return hide(text)
 
     @property
     def is_local(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.known_secrets import remember
 
 KEYRING_SERVICE = "jupyter-agents"
 """Under which name keys are in the keyring: `keyring set jupyter-agents OPENAI_API_KEY`."""
@@ -31,6 +32,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        remember(value)
 
     def reveal(self) -> str:
         """The key itself, for the one place that sends it."""

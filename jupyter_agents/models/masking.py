@@ -13,9 +13,10 @@ from jupyter_agents.models.keys import is_variable_name
 _HIDDEN = "***"
 
 _SHOWN_KEYS = frozenset(
-    """api_type api_version azure_deployment cache_seed deployment_id engine frequency_penalty idle_timeout logprobs
-    max_completion_tokens max_retries max_tokens model n parallel_tool_calls presence_penalty preset reasoning_effort
-    request_timeout seed service_tier store stream temperature timeout top_k top_logprobs top_p verbosity""".split()
+    """api_rate_limit api_type api_version azure_deployment cache_seed deployment_id engine frequency_penalty
+    idle_timeout logprobs max_completion_tokens max_retries max_tokens model n on_break parallel_tool_calls
+    presence_penalty preset reasoning_effort request_timeout seed service_tier store stream temperature timeout top_k
+    top_logprobs top_p total_timeout verbosity""".split()
 )
 _NOT_AS_IT_IS = frozenset({"api_key_variable", "base_url"})
 _ADDRESSES = frozenset({"api_base", "azure_endpoint", "base_url"})

@@ -16,7 +16,7 @@ from jupyter_agents.models.base import Model
 _DEPLOYMENT_KEYS = frozenset({"azure_deployment", "deployment_id", "engine"})  # another name for the model
 ENDPOINT_KEYS = _DEPLOYMENT_KEYS | frozenset(
     """api_base api_key api_key_variable api_type api_version azure_ad_token_provider azure_endpoint base_url default_headers
-    extra_headers extra_query organization preset""".split()
+    extra_headers extra_query model_client_cls organization preset""".split()
 )
 """Keys of a config that say where its model is."""
 

@@ -7,57 +7,34 @@ grows with every message of the history: messages go out in wire form, and the e
 from __future__ import annotations
 
 import copy
-import email.utils
-import functools
-import itertools
 import json
 import math
 import os
-import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import replace
+from typing import Any, Literal, cast
 
-from jupyter_agents.effects import Pause, Step, Tell
-from jupyter_agents.errors import (
-    ConfigurationError,
-    MalformedReplyError,
-    ModelError,
-    ModelUnavailableError,
-    RateLimitedError,
-)
-from jupyter_agents.events import Delta, Waiting
+from jupyter_agents.effects import Tell
+from jupyter_agents.errors import ConfigurationError, ModelError
+from jupyter_agents.events import Delta
 from jupyter_agents.messages import Usage, scrub
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.endpoint import Endpoint, Secret, checked_url, pairs, to_secret
 from jupyter_agents.models.keys import checked_variable
 from jupyter_agents.models.masking import kind_of, shown
+from jupyter_agents.models.opening import Open
 from jupyter_agents.models.presets import preset_named
-from jupyter_agents.models.refusals import Refusal
+from jupyter_agents.models.rate_limit import await_turn, checked_rate
 from jupyter_agents.models.requests import adapted_messages, adapted_options, checked_role
 from jupyter_agents.models.responses import to_response_request
+from jupyter_agents.models.retries import OnBreak, Retries
 from jupyter_agents.models.stream import Api, ReplyStream, parse_body
-from jupyter_agents.models.transport import (
-    Close,
-    Incoming,
-    Patience,
-    Read,
-    a_http_client,
-    be_patient,
-    http_client,
-    of_this_loop,
-    of_this_process,
-)
-
-if TYPE_CHECKING:
-    import openai
+from jupyter_agents.models.transport import Close, Incoming, Patience, Read
 
 DEFAULT_MODEL = "gpt-4.1"
 """What is asked for where neither a config nor `OPENAI_MODEL` names a model."""
 
-_LONGEST_WAIT = 120.0
-_FIRST_WAIT, _LONGEST_BACK_OFF = 0.5, 8.0
 _FOR_USAGE = 5.0
 _FOR_THE_END = 0.2
 _CHARACTERS_PER_TOKEN = 4
@@ -67,8 +44,11 @@ class OpenAIModel:
     """A model of OpenAI, of Azure, or of any server with their chat-completions API.
 
     `timeout` is for a whole call, retries included; `idle_timeout` is the longest silence within a reply. Calls that
-    cannot be answered now are repeated `max_retries` times, with the wait that the server asks for; once a reply has
-    begun, never. `options` are sent with every request, whatever they are; those of a request go before them.
+    cannot be answered now are repeated `max_retries` times, with the wait that the server asks for. So is a call whose
+    reply breaks off, with `on_break="retry"`, and then what was shown of it is taken back; a reply that makes no sense is
+    asked for once more in any case. `api_rate_limit` is how many requests may begin in a second at the endpoint, by
+    all models in this process. `options` are sent with every request, whatever they are; those of a request go before
+    them.
 
     `preset` names a known server (`models/presets.py`), `api_key_variable` the variable of the environment that holds
     the key. `api` is the language that is spoken: `"chat"` for chat completions, `"responses"` for the Responses API.
@@ -99,6 +79,8 @@ class OpenAIModel:
         timeout: float = 600.0,
         idle_timeout: float = 60.0,
         max_retries: int = 2,
+        api_rate_limit: float | None = None,
+        on_break: OnBreak = "raise",
         stream: bool = True,
         api: str = "chat",
         system_role: str | None = None,
@@ -109,6 +91,8 @@ class OpenAIModel:
         self.timeout = _positive(timeout, "timeout")
         self.idle_timeout = _positive(idle_timeout, "idle_timeout")
         self.max_retries = _count(max_retries, "max_retries")
+        self.api_rate_limit = checked_rate(api_rate_limit)
+        self.on_break = _on_break(on_break)
         self.stream = stream
         self.api = _api(api)
         self.system_role = checked_role(system_role)
@@ -159,8 +143,21 @@ class OpenAIModel:
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request. Text is told as it comes."""
-        endpoint, patience = self._endpoint.resolve(), Patience(self.timeout, self.idle_timeout)
-        sent, answer = await self._open(request, endpoint, patience)
+        endpoint, patience = self._endpoint.resolve(), Patience(self._seconds(request), self.idle_timeout)
+        retries = Retries(self.max_retries, patience, self.on_break)
+        while True:
+            try:
+                return await self._answer(request, endpoint, patience, retries)
+            except ModelError as error:
+                if error.partial is None:
+                    raise
+                await retries.begin_anew(error)
+
+    async def _answer(
+        self, request: ModelRequest, endpoint: Endpoint, patience: Patience, retries: Retries
+    ) -> ModelReply:
+        """One reply, from its headers to its end. The error of one that had begun has a `partial`."""
+        sent, answer = await self._open(request, endpoint, patience, retries)
         try:
             is_body = "json" in answer.content_type
             due = self._choices(request)
@@ -172,22 +169,26 @@ class OpenAIModel:
             raise
         return reply if reply.usage else replace(reply, usage=_estimate(sent, reply))
 
-    async def _open(self, request: ModelRequest, endpoint: Endpoint, patience: Patience) -> tuple[int, Incoming]:
+    async def _open(
+        self, request: ModelRequest, endpoint: Endpoint, patience: Patience, retries: Retries
+    ) -> tuple[int, Incoming]:
         """The size of what was sent and the answer to it, after as many tries as are allowed."""
-        for attempt in itertools.count():
+        while True:
             body, path = self._encode(request, endpoint)
+            if self.api_rate_limit is not None:
+                await await_turn(endpoint.base_url, self.api_rate_limit, patience, self.source)
             outcome = await Open(endpoint, path, body, patience, self.source)
             if isinstance(outcome, Incoming):
                 return len(body), outcome
             if outcome.is_about_usage and self._asks_usage:
                 self._asks_usage = False
                 continue
-            wait = outcome.wait(attempt)
-            if attempt >= self.max_retries or wait is None or wait >= patience.left():
-                raise outcome.error
-            await Tell(Waiting(wait, outcome.reason))
-            await Pause(wait)
-        raise AssertionError("unreachable")
+            await retries.wait(outcome)
+
+    def _seconds(self, request: ModelRequest) -> float:
+        """What a call may take: the time-out of this model, or what is left to all models together."""
+        left = math.inf if request.deadline is None else request.deadline - time.monotonic()
+        return min(self.timeout, max(left, 0.001))
 
     def _encode(self, request: ModelRequest, endpoint: Endpoint) -> tuple[bytes, str]:
         """The body and the path of a request. What the caller gave is only read; an option of `None` is left out."""
@@ -227,6 +228,14 @@ def _api(api: Any) -> Api:
             "accepted. Correct it."
         )
     return cast(Api, api)
+
+
+def _on_break(what: Any) -> OnBreak:
+    if what not in ("raise", "retry"):
+        raise ConfigurationError(
+            f"Cannot use on_break {str(what)[:40]!r}: 'raise' and 'retry' are accepted. Correct it."
+        )
+    return cast(OnBreak, what)
 
 
 def _positive(seconds: Any, what: str) -> float:
@@ -297,203 +306,11 @@ async def _receive_stream(answer: Incoming, api: Api, n: int) -> ModelReply:
 
 async def _receive_body(answer: Incoming, api: Api) -> ModelReply:
     pieces, read = [], Read(answer)
-    while piece := await read:
-        pieces.append(piece)
-    await Close(answer)
-    return parse_body(b"".join(pieces), answer.source, api=api)
-
-
-# -- Opening ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A request that was not answered. `retry_after` is what the server asks for; `may_retry` is its word or ours."""
-
-    error: ModelError
-    may_retry: bool = False
-    retry_after: float | None = None
-    is_about_usage: bool = False
-
-    def wait(self, attempt: int) -> float | None:
-        """Seconds before another try, or `None` when there should be none. The rule is the SDK's."""
-        if not self.may_retry or (self.retry_after or 0) > _LONGEST_WAIT:
-            return None
-        if self.retry_after and self.retry_after > 0:
-            return self.retry_after
-        back_off = min(_FIRST_WAIT * 2.0 ** min(attempt, 10), _LONGEST_BACK_OFF)
-        return back_off * (1 - 0.25 * random.random())  # noqa: S311 - spreads retries, keeps no secret
-
-    @property
-    def reason(self) -> str:
-        """Why there is a wait, for a person."""
-        return "the server asks to wait" if isinstance(self.error, RateLimitedError) else "the server is not available"
-
-
-@dataclass(frozen=True, slots=True)
-class Open(Step["Incoming | Failure"]):
-    """Send a request; the answer, once its headers have come."""
-
-    endpoint: Endpoint
-    path: str
-    body: bytes
-    patience: Patience
-    source: str
-
-    def perform(self) -> Incoming | Failure:
-        """Send it from this thread."""
-        be_patient(self.patience)
-        try:
-            client = _client(self.endpoint)
-            response = client.post(self.path, **self._arguments(), stream_cls=_stream_class())
-        except Exception as error:  # noqa: BLE001 - the SDK lets through errors of several other packages
-            return self._failure(error)
-        finally:
-            be_patient(None)
-        return self._checked(response)
-
-    async def a_perform(self) -> Incoming | Failure:
-        """Send it from the running loop."""
-        be_patient(self.patience)
-        try:
-            client = await _a_client(self.endpoint)
-            response = await client.post(self.path, **self._arguments(), stream_cls=_stream_class(is_async=True))
-        except Exception as error:  # noqa: BLE001 - see perform()
-            return self._failure(error)
-        finally:
-            be_patient(None)
-        return self._checked(response)
-
-    def _arguments(self) -> Any:
-        import httpx2
-
-        left = max(self.patience.left(), 0.001)
-        timeout = httpx2.Timeout(left, connect=min(left, 10.0))
-        options = {"timeout": timeout, "max_retries": 0, "follow_redirects": False}
-        return {"cast_to": httpx2.Response, "content": self.body, "options": options, "stream": True}
-
-    def _checked(self, response: Any) -> Incoming | Failure:
-        answer = Incoming(response, self.patience, self.source)
-        kind = answer.content_type
-        if kind in ("", "text/event-stream", "text/plain", "application/octet-stream") or "json" in kind:
-            return answer
-        answer.abandon()
-        return Failure(
-            MalformedReplyError(
-                f"Cannot read the reply of {self.source}: {response.url.host} answered with {kind!r} where JSON or an "
-                "event stream is due (a login page of a network, a proxy?). Check 'base_url' and the network."
-            )
-        )
-
-    def _failure(self, error: Exception) -> Failure:
-        import openai
-
-        if isinstance(error, ConfigurationError):
-            raise error
-        if isinstance(error, openai.APITimeoutError):
-            return Failure(self.patience.error(self.source), may_retry=True)
-        if isinstance(error, openai.APIStatusError):
-            return self._refused(error)
-        if isinstance(error, openai.APIConnectionError):
-            return Failure(ModelUnavailableError(self._unreachable(error)), may_retry=True)
-        if isinstance(error, openai.OpenAIError):
-            raise ConfigurationError(f"Cannot ask {self.source}: {self._hidden(str(error))}") from None
-        return Failure(
-            MalformedReplyError(
-                f"Cannot read the reply of {self.source}: {type(error).__name__} ({self._hidden(str(error))[:200]}). "
-                "Check 'base_url' and the network."
-            )
-        )
-
-    def _refused(self, error: openai.APIStatusError) -> Failure:
-        status, headers = error.status_code, error.response.headers
-        if 300 <= status < 400:
-            return Failure(self._redirected(headers.get("location", "")))
-        refusal = Refusal.from_payload(error.body, status)
-        refusal = replace(refusal, words=self._hidden(refusal.words), code=self._hidden(refusal.code))
-        retry_after = _retry_after(headers)
-        mapped = refusal.to_error(self.source, retry_after=retry_after)
-        may_retry = isinstance(mapped, ModelUnavailableError) and headers.get("x-should-retry") != "false"
-        about_usage = status in (400, 422) and ("stream_options" in refusal.words or "include_usage" in refusal.words)
-        return Failure(mapped, may_retry, retry_after, about_usage)
-
-    def _redirected(self, location: str) -> MalformedReplyError:
-        import httpx2
-
-        try:
-            there = httpx2.URL(location).host or "another address"
-        except httpx2.InvalidURL:
-            there = "another address"
-        return MalformedReplyError(
-            f"Cannot get a reply from {self.source}: it redirects to {there}, and conversations are not carried there. "
-            "Set 'base_url' to the right address."
-        )
-
-    def _unreachable(self, error: Exception) -> str:
-        cause = error.__cause__
-        why = f"{type(cause).__name__}: {cause}" if cause and str(cause) else type(cause or error).__name__
-        return (
-            f"Cannot get a reply from {self.source}: the connection failed ({self._hidden(why)}). "
-            "Check that the server is running and the network is up."
-        )
-
-    def _hidden(self, text: str) -> str:
-        return self.endpoint.hide_in(text)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); `None` where the server is silent."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        return seconds if math.isfinite(seconds) else None
     try:
-        return email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-# -- The SDK ----------------------------------------------------------------------------------------------------
-
-
-def _client(endpoint: Endpoint) -> openai.OpenAI:
-    import openai
-
-    kind = openai.AzureOpenAI if endpoint.api_type == "azure" else openai.OpenAI
-    http = http_client(local=endpoint.is_local)
-    return of_this_process(endpoint, lambda: kind(**_client_arguments(endpoint), http_client=http))
-
-
-async def _a_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
-    import openai
-
-    kind = openai.AsyncAzureOpenAI if endpoint.api_type == "azure" else openai.AsyncOpenAI
-    http = await a_http_client(local=endpoint.is_local)
-    return of_this_loop(endpoint, lambda: kind(**_client_arguments(endpoint), http_client=http))
-
-
-def _client_arguments(endpoint: Endpoint) -> Any:
-    arguments: dict[str, Any] = {
-        "api_key": endpoint.api_key.reveal() if endpoint.api_key else None,
-        "organization": endpoint.organization,
-        "default_headers": dict(endpoint.headers),
-        "default_query": dict(endpoint.query),
-        "max_retries": 0,
-    }
-    url = cast(str, endpoint.base_url)
-    if endpoint.api_type == "openai":
-        return arguments | {"base_url": url}
-    arguments["api_version"] = endpoint.api_version or os.environ.get("OPENAI_API_VERSION")
-    if endpoint.token_provider is not None:
-        arguments |= {"azure_ad_token_provider": endpoint.token_provider, "api_key": None}
-    return arguments | ({"base_url": url} if "/openai" in url else {"azure_endpoint": url})
-
-
-@functools.cache
-def _stream_class(*, is_async: bool = False) -> Any:
-    """Asked for by the types of the SDK; never used, as the raw response is what is wanted."""
-    import openai
-
-    return openai.AsyncStream[Any] if is_async else openai.Stream[Any]
+        while piece := await read:
+            pieces.append(piece)
+        await Close(answer)
+        return parse_body(b"".join(pieces), answer.source, api=api)
+    except ModelError as error:
+        error.partial = error.partial or ModelReply(None, "interrupted")  # nothing of it can be used
+        raise

@@ -60,7 +60,8 @@ class Refusal:
         if self.status in (402, 429, None) and _NO_MONEY.search(said):
             return ModelRejectedError(f"{why}. Check the plan and the credit of this key.", status=self.status)
         if self.status == 429 or (self.status is None and _BUSY.search(said)):
-            return RateLimitedError(f"{why}. Wait, or use another model.", retry_after=retry_after)
+            wait = f"Wait {retry_after:.4g} s" if retry_after and retry_after > 0 else "Wait"
+            return RateLimitedError(f"{why}. {wait}, or use another model.", retry_after=retry_after)
         if self.status is None or self.status >= 500 or self.status in (408, 409):
             return ModelUnavailableError(f"{why}. Try again later, or use another model.")
         return ModelRejectedError(f"{why}. {_advice(self.status)}", status=self.status)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from jupyter_agents.effects import Step
 from jupyter_agents.errors import MalformedReplyError, ModelError, ModelTimeoutError
+from jupyter_agents.known_secrets import hide_in_logs
 from jupyter_agents.models.server_events import interrupted
 
 if TYPE_CHECKING:
@@ -214,6 +215,8 @@ def http_client(*, local: bool) -> httpx2.Client:
     """The one HTTP client of this process; `local` for the one that reaches this machine with plain HTTP."""
     import httpx2
 
+    hide_in_logs("httpx2", "openai._base_client")
+
     def make() -> httpx2.Client:
         client = httpx2.Client(**_options(local=local))
         atexit.register(client.close)
@@ -236,6 +239,7 @@ async def _lifetime(*, local: bool) -> AsyncIterator[httpx2.AsyncClient]:
     """A client for as long as the loop lives: `asyncio.run` closes the generators of its loop, and so this one."""
     import httpx2
 
+    hide_in_logs("httpx2", "openai._base_client")
     client = _patient(httpx2.AsyncClient(**_options(local=local)), _AsyncBackend)
     try:
         while True:

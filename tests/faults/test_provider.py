@@ -22,7 +22,7 @@ from jupyter_agents.errors import (
     RateLimitedError,
     ReplyInterruptedError,
 )
-from jupyter_agents.events import Waiting
+from jupyter_agents.events import Retracted, Waiting
 from jupyter_agents.messages import ToolCall
 from jupyter_agents.models.base import ModelRequest
 from jupyter_agents.models.openai import OpenAIModel
@@ -53,7 +53,7 @@ def ask(request):
 @pytest.fixture
 def no_waiting(monkeypatch):
     """Retries wait for no time at all."""
-    monkeypatch.setattr("jupyter_agents.models.openai._FIRST_WAIT", 0.0)
+    monkeypatch.setattr("jupyter_agents.models.opening._FIRST_WAIT", 0.0)
 
 
 # -- The fault matrix: rows 1 to 26 -----------------------------------------------------------------------------
@@ -103,23 +103,23 @@ def faults(begun):
         ),
         ("row12_error_event", ServerReply.raw(b'event: error\ndata: {"detail": "x"}\n\n'), ModelUnavailableError, 1),
         ("row12_error_event_text", ServerReply.raw(b"event: error\ndata: oh no\n\n"), ModelUnavailableError, 1),
-        ("row13_bad_json", ServerReply.raw(begun, b"data: {oops\n\n"), MalformedReplyError, 1),
-        ("row13_bad_utf8", ServerReply.raw(b'data: {"choices": "\xff"}\n\n'), MalformedReplyError, 1),
-        ("row13_bad_body", ServerReply.raw(b"\xff{", content_type="application/json"), MalformedReplyError, 1),
-        ("row13_bad_gzip", ServerReply(body=b"no", headers={"content-encoding": "gzip"}), MalformedReplyError, 1),
+        ("row13_bad_json", ServerReply.raw(begun, b"data: {oops\n\n"), MalformedReplyError, 2),
+        ("row13_bad_utf8", ServerReply.raw(b'data: {"choices": "\xff"}\n\n'), MalformedReplyError, 2),
+        ("row13_bad_body", ServerReply.raw(b"\xff{", content_type="application/json"), MalformedReplyError, 2),
+        ("row13_bad_gzip", ServerReply(body=b"no", headers={"content-encoding": "gzip"}), MalformedReplyError, 2),
         ("row14_html", ServerReply.html(), MalformedReplyError, 1),
         ("row14_image", ServerReply.raw(b"x", content_type="image/png"), MalformedReplyError, 1),
         (
             "row15_choices_null",
             ServerReply.raw(b'{"choices": null}', content_type="application/json"),
             MalformedReplyError,
-            1,
+            2,
         ),
         (
             "row15_choices_empty",
             ServerReply.raw(b'{"choices": []}', content_type="application/json"),
             MalformedReplyError,
-            1,
+            2,
         ),
         (
             "row15_error_with_200",
@@ -152,6 +152,17 @@ def test_fault_is_a_typed_error_when(server, ask, no_waiting, api, reply, error,
     assert time.monotonic() - started < 3
     assert KEY not in str(caught.value)
     assert str(caught.value).startswith("Cannot ")
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_row13_reply_comes_when_only_the_first_try_was_malformed(server, ask, no_waiting, api):
+    server.enqueue(ServerReply.raw(b"data: {oops\n\n"), "whole")
+    notices = []
+
+    reply = ask(model_of(server, api=api, max_retries=2), notices=notices)
+
+    assert reply.content == "whole"
+    assert [type(one) for one in notices[:2]] == [Retracted, Waiting]
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,19 @@ describe('text that streams in a page on which things may move', () => {
     expect(shown(root)).toBeGreaterThanOrEqual(words.length - 1);
   });
 
+  it('is taken back when the reply begins anew, be it shown already or not', () => {
+    const { wire, root } = opened({ live: LIVE });
+
+    wire.patch({ op: 'text', text: words });
+    wire.patch({ op: 'set', values: { live: { ...LIVE, text: '' } } });
+    wire.patch({ op: 'text', text: 'Anew.' });
+    jest.advanceTimersByTime(500);
+
+    const said = root.querySelector('.jp-agents-mod-live .jp-agents-Markdown');
+    expect(said?.textContent?.trim()).toBe('Anew.');
+    expect(root.querySelectorAll('.jp-agents-mod-live')).toHaveLength(1);
+  });
+
   it('falls never behind what comes, however often that is', () => {
     const { wire, root } = opened({ live: LIVE });
 

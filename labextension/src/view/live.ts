@@ -166,8 +166,9 @@ export class LiveView implements IListener {
   }
 
   #showTurn({ live, items, activity }: IState): void {
-    if (live && this.#turn?.isOf(live) && this.#reveal) {
-      this.#reveal.push(live.text.slice(this.#turn.text.length + this.#reveal.waiting));
+    const waiting = this.#reveal?.waiting ?? '';
+    if (live && this.#turn?.isOf(live, waiting) && this.#reveal) {
+      this.#reveal.push(live.text.slice(this.#turn.text.length + waiting.length));
     } else if (live) {
       this.#endTurn();
       this.#beginTurn(new LiveTurn(live, elapsedOf(activity, live.sender), this.#host));

@@ -22,9 +22,9 @@ export class Reveal {
     this.#leave = () => document.removeEventListener('visibilitychange', all);
   }
 
-  /** How many characters have come and are not shown yet. */
-  get waiting(): number {
-    return this.#waiting.length;
+  /** What has come and is not shown yet. */
+  get waiting(): string {
+    return this.#waiting;
   }
 
   push(text: string): void {

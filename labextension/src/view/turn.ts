@@ -45,10 +45,10 @@ export class LiveTurn {
     return this.#text;
   }
 
-  /** Whether `live` is this very turn, which may have grown. */
-  isOf(live: ILiveTurn): boolean {
+  /** Whether `live` is this very turn, which may have grown beyond what it shows and what is `waiting` to be shown. */
+  isOf(live: ILiveTurn, waiting = ''): boolean {
     const isSame = live.sender === this.sender && live.recipient === this.#recipient;
-    return isSame && live.text.startsWith(this.#text);
+    return isSame && live.text.startsWith(this.#text + waiting);
   }
 
   append(text: string): void {

@@ -1,0 +1,259 @@
+"""`OpenAIWrapper`, the classic's client: model calls outside any agent, with everything that agents' calls have."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from jupyter_agents.agents.faces import faces
+from jupyter_agents.effects import Complete
+from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.events import Listener
+from jupyter_agents.models.base import Model, ModelReply, ModelRequest, check_configured
+from jupyter_agents.models.classic_response import ClassicResponse
+from jupyter_agents.models.client import register_client
+from jupyter_agents.models.config import model_from_config
+from jupyter_agents.models.config_keys import ALIASES, CALL_KEYS, CONNECTION_KEYS, IGNORED_KEYS, check_keys
+from jupyter_agents.models.fallback import Answer, FallbackModel
+from jupyter_agents.models.masking import MaskedConfig, kind_of
+from jupyter_agents.run import ThisRun, Within
+
+_OF_MODEL = frozenset({"config_list", *CONNECTION_KEYS, *CALL_KEYS, *IGNORED_KEYS, *ALIASES})
+"""Keys that make another model of it; the others are options of a request."""
+
+
+class OpenAIWrapper:
+    """Asks the models of a config, the next where one cannot answer, as agents do.
+
+    `listeners` hear what streams, waits and fallbacks (`jupyter_agents.events`); nothing is printed. Calls are recorded,
+    replayed and counted as those of agents are: within a tool, on the budget of its chat.
+
+    >>> from jupyter_agents.models import ScriptedModel
+    >>> wrapper = OpenAIWrapper(model=ScriptedModel(["Hello."]))
+    >>> wrapper.create(messages=[{"role": "user", "content": "Hi"}]).choices[0].message.content
+    'Hello.'
+    """
+
+    def __init__(
+        self,
+        *,
+        config_list: Sequence[Mapping[str, Any]] | None = None,
+        listeners: Sequence[Listener] = (),
+        **base_config: Any,
+    ) -> None:
+        self._config = dict(base_config) | ({} if config_list is None else {"config_list": list(config_list)})
+        self._clients: list[tuple[Any, dict[str, Any]]] = []
+        self._listeners = tuple(listeners)
+        self._model = model_from_config(self._config)
+        self._total, self._actual = _Summary(), _Summary()
+
+    def __repr__(self) -> str:
+        return f"OpenAIWrapper({self._model!r})"
+
+    @property
+    def config_list(self) -> list[Mapping[str, Any]]:
+        """The configs, which show no keys when they are printed."""
+        return [MaskedConfig(copy.copy(dict(one))) for one in self._config.get("config_list") or [self._config]]
+
+    def register_model_client(self, model_client_cls: type[Any], **kwargs: Any) -> None:
+        """Give the class of a client of your own, which a config names as `model_client_cls`."""
+        register_client(self._model, model_client_cls, **kwargs)
+        self._clients.append((model_client_cls, kwargs))
+
+    async def _create(
+        self,
+        *,
+        messages: Sequence[Mapping[str, Any]] | None = None,
+        prompt: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        agent: Any = None,
+        **config: Any,
+    ) -> ClassicResponse:
+        """The response to messages. What of `config` is said here goes before what the configs say.
+
+        `context` is what a filter and templates read. `prompt` is one message of a user. `agent` says who asks, by name.
+        """
+        check_keys(config, "create()")
+        options = {key: value for key, value in config.items() if key not in _OF_MODEL}
+        request = ModelRequest(_checked(messages, prompt), options, context)
+        call = _Call(self._model_with(config))
+        await self._ask(call, request, str(getattr(agent, "name", agent) or type(self).__name__))
+        return await self._response(call, request)
+
+    create, a_create = faces(_create)
+
+    @staticmethod
+    def extract_text_or_completion_object(response: Any) -> list[Any]:
+        """The text of each choice, or its message where that calls tools."""
+        messages = [choice["message"] for choice in response["choices"]]
+        return [one if one["tool_calls"] or one["function_call"] else one["content"] for one in messages]
+
+    # -- Usage ----------------------------------------------------------------------------------------------------
+
+    @property
+    def total_usage_summary(self) -> dict[str, Any] | None:
+        """Tokens and price by model, of all calls, also of those that a recording or a cache has answered."""
+        return self._total.to_classic()
+
+    @property
+    def actual_usage_summary(self) -> dict[str, Any] | None:
+        """The same of those that a server has answered."""
+        return self._actual.to_classic()
+
+    def clear_usage_summary(self) -> None:
+        """Count anew."""
+        self._total, self._actual = _Summary(), _Summary()
+
+    def print_usage_summary(self, mode: Literal["both", "total", "actual"] | Sequence[str] = "both") -> None:
+        """Write the summaries to where `print` writes."""
+        wanted = {"total", "actual"} if mode == "both" else {mode} if isinstance(mode, str) else set(mode)
+        if unknown := wanted - {"total", "actual"}:
+            raise ValueError(f"Cannot print {min(unknown)!r}: the modes are 'both', 'total' and 'actual'. Give one.")
+        lines = [*(self._total.lines("all calls") if "total" in wanted else ())]
+        lines += self._actual.lines("calls that a server has answered") if "actual" in wanted else ()
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+    # -- One call -------------------------------------------------------------------------------------------------
+
+    def _model_with(self, config: Mapping[str, Any]) -> Model:
+        """The model, or one with the settings of this call, which go over those of every config."""
+        own = {key: value for key, value in config.items() if key in _OF_MODEL}
+        if not own:
+            return self._model
+        listed = own.pop("config_list", self._config.get("config_list"))
+        merged = self._config | own
+        if listed is not None:
+            merged["config_list"] = [{**one, **own} for one in listed]
+        model = model_from_config(merged)
+        for client_class, arguments in self._clients:
+            register_client(model, client_class, **arguments)
+        return model
+
+    async def _ask(self, call: _Call, request: ModelRequest, name: str) -> None:
+        """Within a chat it is asked aside: what it says is no message there."""
+        run = await ThisRun()
+        effect = Complete(name, call, request, aside="" if run.depth == 0 else "a call")
+        run = replace(run, listeners=(*run.listeners, *self._listeners))
+        call.reply = await Within(run, _performed(effect))
+
+    async def _response(self, call: _Call, request: ModelRequest) -> ClassicResponse:
+        answer = call.answer
+        if answer is None:  # a recording has answered
+            accepts = getattr(call.model, "accepts", None)
+            answer = Answer(call.reply, -1, accepts is None or await accepts(call.reply, request))
+        costs = [self._count(one.reply, one.config_id) for one in (*answer.refused, answer)]
+        config_id = None if call.answer is None else answer.config_id
+        cost = None if None in costs else sum(cost or 0.0 for cost in costs)
+        return ClassicResponse.of(answer.reply, config_id=config_id, pass_filter=answer.pass_filter, cost=cost)
+
+    def _count(self, reply: ModelReply, config_id: int) -> float | None:
+        configs = self._config.get("config_list") or [{}]
+        own = configs[config_id].get("price") if config_id >= 0 or len(configs) == 1 else None
+        cost = _price(reply, own or self._config.get("price"))
+        self._total.add(reply, cost)
+        if not (reply.replayed or reply.cached):
+            self._actual.add(reply, cost)
+        return cost
+
+
+class _Call:
+    """The model of one call, which keeps how its reply came."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.answer: Answer | None = None
+        self.reply = ModelReply()
+
+    @property
+    def scripted(self) -> bool:
+        return bool(getattr(self.model, "scripted", False))
+
+    def check_configured(self) -> None:
+        check_configured(self.model)
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        if isinstance(self.model, FallbackModel):
+            self.answer = await self.model.answer(request)
+        else:
+            self.answer = Answer(await self.model.complete(request), 0)
+        return self.answer.reply
+
+
+async def _performed(effect: Complete) -> ModelReply:
+    return await effect
+
+
+def _checked(messages: Any, prompt: str | None) -> list[Mapping[str, Any]]:
+    if messages is None and isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    if not isinstance(messages, list | tuple) or not messages or not all(isinstance(one, Mapping) for one in messages):
+        raise ConfigurationError(
+            f"Cannot ask a model with messages {kind_of(messages)}: a list of dictionaries is accepted. "
+            "Give messages=[{'role': 'user', 'content': …}], or prompt='…'."
+        )
+    return list(messages)
+
+
+def _price(reply: ModelReply, price: Any) -> float | None:
+    """The price of a reply, by what a config says of 1,000 tokens of each kind."""
+    usage = reply.usage
+    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None or not price:
+        return None
+    return float(usage.prompt_tokens * price[0] + usage.completion_tokens * price[1]) / 1000
+
+
+@dataclass
+class _Spent:
+    prompt: int = 0
+    completion: int = 0
+    cost: float | None = 0.0
+
+    def add(self, reply: ModelReply, cost: float | None) -> None:
+        usage = reply.usage
+        self.prompt += (usage and usage.prompt_tokens) or 0
+        self.completion += (usage and usage.completion_tokens) or 0
+        self.cost = None if cost is None or self.cost is None else self.cost + cost
+
+    def to_classic(self) -> dict[str, Any]:
+        return {
+            "cost": self.cost,
+            "prompt_tokens": self.prompt,
+            "completion_tokens": self.completion,
+            "total_tokens": self.prompt + self.completion,
+        }
+
+
+@dataclass
+class _Summary:
+    """What was used, by model. A price is `None` where that of one call is unknown."""
+
+    by_model: dict[str, _Spent] = field(default_factory=dict)
+
+    def add(self, reply: ModelReply, cost: float | None) -> None:
+        self.by_model.setdefault(reply.model or "unknown model", _Spent()).add(reply, cost)
+
+    @property
+    def cost(self) -> float | None:
+        costs = [spent.cost for spent in self.by_model.values()]
+        return None if None in costs else sum(cost or 0.0 for cost in costs)
+
+    def to_classic(self) -> dict[str, Any] | None:
+        if not self.by_model:
+            return None
+        return {"total_cost": self.cost} | {model: spent.to_classic() for model, spent in self.by_model.items()}
+
+    def lines(self, what: str) -> list[str]:
+        if not self.by_model:
+            return [f"Usage of {what}: none."]
+        models = [
+            f"- {model}: {_dollars(spent.cost)}, {spent.prompt} prompt and {spent.completion} completion tokens"
+            for model, spent in self.by_model.items()
+        ]
+        return [f"Usage of {what}: {_dollars(self.cost)}", *models]
+
+
+def _dollars(cost: float | None) -> str:
+    return "price unknown" if cost is None else f"${cost:.5f}"
