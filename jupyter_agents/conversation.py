@@ -268,14 +268,16 @@ async def hold_chat(
     first, log = len(run.log), run.log
 
     async def to_the_end() -> ChatResult:
-        await Emit(ChatStarted(run.chat, log.key_of(initiator), log.key_of(recipient), parent, run.name))
-        await _say_provenance(run)
         try:
+            await Emit(ChatStarted(run.chat, log.key_of(initiator), log.key_of(recipient), parent, run.name))
+            await _say_provenance(run)
             ending = await _ending_of(talk)
             if summing_up is not None:
                 await summing_up()
             _begin_end(run)
         except (KeyboardInterrupt, asyncio.CancelledError) as stop:
+            if len(log) == first:
+                raise
             _begin_end(run)
             result = await close(_ending_of_stop(run))
             if run.control.is_stopping and run.depth == 1:

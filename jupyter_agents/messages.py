@@ -6,8 +6,10 @@ It does not say who sent it to whom; the event that carries it does.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -41,8 +43,20 @@ def scrub(text: str) -> str:
 
 @lru_cache(maxsize=1024)  # the same few names, for every message of a group
 def wire_name(name: str) -> str:
-    """`name` as the API takes it: letters, digits, `_` and `-`, at most 64 of them."""
-    return _NOT_IN_A_WIRE_NAME.sub("_", name)[:64]
+    """`name` as the API takes it: letters, digits, `_` and `-`, at most 64 of them.
+
+    Accents are left out, and letters of other scripts are told by their numbers, so that two names stay two.
+
+    >>> wire_name("Dr. Zoë"), wire_name("\u674e"), wire_name("\u738b")
+    ('Dr__Zoe', 'u674e', 'u738b')
+    """
+    if name.isascii():
+        return _NOT_IN_A_WIRE_NAME.sub("_", name)[:64]
+    plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    spelt = "".join(_NOT_IN_A_WIRE_NAME.sub("_", one) if one.isascii() else f"u{ord(one):x}" for one in plain)
+    return (
+        spelt if len(spelt) <= 64 else f"{spelt[:55]}_{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

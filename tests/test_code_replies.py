@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_agents import EndedBy, ResponsiveAgent, UserProxyAgent
+from jupyter_agents import EndedBy, GroupChat, GroupChatManager, ResponsiveAgent, UserProxyAgent
 from jupyter_agents.errors import ConfigurationError, NoHumanError
 from jupyter_agents.events import CodeStarted, HumanAsked, Noted
 from jupyter_agents.executors.base import ExecutionResult
@@ -325,8 +325,20 @@ def test_person_decides_on_each_block(face, answers, ran, said):
 
     assert executor.codes == ran
     assert said in result.messages[2]["content"]
-    assert [prompt.kind for prompt in human.prompts] == ["approval"] * len(answers)
+    assert [(one.kind, one.sender) for one in human.prompts] == [("approval", "assistant")] * len(answers)
     assert human.prompts[0].block.code == "1\n"
+
+
+@both_faces
+def test_person_is_told_who_wrote_the_code_when_others_have_spoken_since(face):
+    human = ScriptedHuman(["run"])
+    me, _ = runner(config={"policy": "ask", "last_n_messages": 3}, human=human)
+    writer, critic = assistant("```python\n1\n```", name="Writer"), assistant("Fine.", name="Critic")
+    members = GroupChat([user("boss"), writer, critic, me], max_round=4, speaker_selection_method="round_robin")
+
+    face(members.agents[0], "initiate_chat", GroupChatManager(members, llm_config=False), message="go")
+
+    assert [(one.agent, one.sender) for one in human.prompts] == [(me.name, "Writer")]
 
 
 @both_faces

@@ -10,7 +10,7 @@ import pytest
 from jupyter_agents import Chat
 from jupyter_agents.control import Control, find_control, use_control
 from jupyter_agents.effects import Pause, Tell
-from jupyter_agents.events import ChatEnded, Delta, Entry, MessageSent
+from jupyter_agents.events import ChatEnded, ChatStarted, Delta, Entry, MessageSent
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
 from jupyter_agents.termination import EndedBy
@@ -133,6 +133,25 @@ def test_only_the_first_message_is_said_when_a_chat_is_stopped_before_it_begins(
     assert (result.ended_by, result.detail) == (EndedBy.STOPPED, "not today")
     assert len(result) == 1
     assert model.calls == 0
+
+
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_chat_ends_in_order_when_it_is_stopped_as_it_begins(is_awaited):
+    control = Control()
+
+    def listen(what):
+        if isinstance(what, Entry) and isinstance(what.event, ChatStarted):
+            stopping(control, after=0).join()
+
+    with use_session(quiet_session(make_listeners=lambda **_: [listen])), use_control(control):
+        me, agent = user(), slow_assistant()
+        if is_awaited:
+            result = asyncio.run(me.a_initiate_chat(agent, message="Hello"))
+        else:
+            result = me.initiate_chat(agent, message="Hello")
+
+    assert result.ended_by == EndedBy.STOPPED
+    assert isinstance(result.events[-1], ChatEnded)
 
 
 def test_nothing_happens_when_a_chat_has_ended():

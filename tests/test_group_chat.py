@@ -854,6 +854,25 @@ def test_call_goes_to_who_has_the_function():
     assert [event.how for event in result.log.select(SpeakerChosen)] == ["model", "call", "model"]
 
 
+def test_calls_go_to_who_has_all_functions_of_them_before_those_who_have_some():
+    both = {
+        "content": None,
+        "tool_calls": [
+            {"id": str(number), "type": "function", "function": {"name": name, "arguments": "{}"}}
+            for number, name in enumerate(["add", "sub"])
+        ],
+    }
+    caller = assistant(both, "It is 3. TERMINATE", name="Alice")
+    some = user("some", function_map={"add": lambda: 0})
+    every = user("every", function_map={"add": lambda: 3, "sub": lambda: 1})
+    members = [user("user"), caller, some, every]
+    group = GroupChat(members, max_round=6, speaker_selection_method="round_robin")
+
+    result = members[0].initiate_chat(GroupChatManager(group, llm_config=False), message="Go")
+
+    assert speakers(result)[:3] == ["user", "Alice", "every"]
+
+
 def test_call_of_a_function_that_nobody_has_is_a_result_that_the_model_reads():
     caller = assistant(CALL, "I give up. TERMINATE", name="Alice")
     members = [user("user"), caller]
@@ -915,6 +934,25 @@ def test_group_goes_on_from_the_messages_of_an_earlier_one(face, as_json):
     assert texts(group.messages)[:4] == ["Go", "one", "two", "three"]
 
 
+@both_faces
+@pytest.mark.parametrize("is_same_manager", [True, False])
+def test_group_goes_on_from_messages_that_somebody_outside_began(face, is_same_manager):
+    def members():
+        chat = GroupChat([talker("A", "one"), talker("B", "two")], max_round=3, speaker_selection_method="round_robin")
+        return GroupChatManager(chat, llm_config=False)
+
+    manager = members()
+    user("guest").initiate_chat(manager, message="Go")
+    again = manager if is_same_manager else members()
+
+    last_speaker, last_message = face(again, "resume", manager.messages_to_string())
+    result = face(last_speaker, "initiate_chat", again, message=last_message, clear_history=False)
+
+    assert last_speaker is again.groupchat.agents[1]
+    assert speakers(result)[:2] == ["B", "A"]
+    assert [one["name"] for one in again.groupchat.messages][:3] == ["guest", "A", "B"]
+
+
 def test_word_of_termination_is_taken_out_of_the_last_message():
     _, manager = trio()
 
@@ -927,7 +965,8 @@ def test_word_of_termination_is_taken_out_of_the_last_message():
     ("messages", "words"),
     [
         ([], "there are no messages"),
-        ([{"content": "x", "name": "stranger"}], "a message is by 'stranger'"),
+        ([{"content": "x", "name": "stranger"}], "all that was said is by 'stranger', .* Begin it anew"),
+        ([{"content": "x", "name": "A"}, {"content": "y", "name": "stranger"}], "a message is by 'stranger'"),
         ("no json", "they are no JSON"),
         ('{"content": 1}', "no list of messages"),
         (None, "Cannot resume the chat from None: that is no list of messages"),

@@ -135,7 +135,7 @@ def test_words_come_back_as_typed_when_they_are_asked_for(keyboard, words):
     asked = keyboard(words)
 
     assert drive(StdinHuman().ask(TEXT)) == Answer(words)
-    assert asked == ["What now? "]
+    assert asked == ["Replying as user. What now? "]
 
 
 async def test_words_come_back_when_a_loop_runs(keyboard):
@@ -182,6 +182,18 @@ def test_question_shows_the_exact_code():
         "  | r = run it",
     ]
     assert lines[5].startswith("r = run it, e = edit it, s = stop the chat")
+
+
+def test_keyboard_is_told_as_whom_and_to_whom_it_answers(keyboard):
+    prompts = keyboard("hi", "1")
+
+    drive(StdinHuman().ask(Prompt("Feedback to Bob: ", agent="Anna")))
+    drive(StdinHuman().ask(Prompt("Who?", "choice", "Ben", choices=("x", "y"))))
+    code = approval_question(Prompt("Run it?", "approval", "Ben", "Wri\x1bter", CodeBlock("python", "1")))
+
+    assert prompts[0] == "Replying as Anna. Feedback to Bob: "
+    assert prompts[1].startswith("Replying as Ben. Who?\n")
+    assert code.startswith("Replying as Ben. Wri⟨U+001B⟩ter wrote this. Run it? (python, 1 line)")
 
 
 def test_interrupt_passes_when_it_comes_at_the_prompt(keyboard):
@@ -321,7 +333,7 @@ def test_choice_is_made_by_number_or_text_and_asked_again_otherwise(keyboard, ty
     answer = drive(StdinHuman().ask(CHOICE))
 
     assert answer == Answer(chosen)
-    assert asked == ["Who speaks next?\n  1. ann\n  2. bob\n  3. 3\nWhich one? "] * len(typed)
+    assert asked == ["Replying as admin. Who speaks next?\n  1. ann\n  2. bob\n  3. 3\nWhich one? "] * len(typed)
 
 
 def test_scripted_choice_must_be_one_of_those_offered():

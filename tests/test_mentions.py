@@ -27,6 +27,11 @@ NAMES = ["Alice", "Alice Coder", "Bob", "user_proxy", "Player white"]
         ("The next speaker is Bob, because Bob knows it.", "Bob"),
         ("Bob\n\nAlice has just spoken, and Bob must answer.", "Bob"),
         ("\n\nBob\nAlice", "Bob"),
+        ("<think>Alice or Bob? Alice has spoken.</think>\nBob", "Bob"),
+        ("Alice might, Bob may.\n</thinking>\n\nBob", "Bob"),
+        ("AliceCoder", "Alice Coder"),
+        ("UserProxy", "user_proxy"),
+        ("\u8bf7Bob\u53d1\u8a00", "Bob"),
     ],
 )
 def test_one_name_is_found_however_it_is_written(text, name):
@@ -39,6 +44,22 @@ def test_one_name_is_found_however_it_is_written(text, name):
 )
 def test_nothing_is_found_when_no_name_or_several_are_meant(text):
     assert chosen_name(text, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Zoe\u0308", "Zo\u00eb"),
+        ("It is the turn of O\u2019Neil.", "O'Neil"),
+        ("\u4e0b\u4e00\u4e2a\u662f\u674e\u3002", "\u674e"),
+        ("\u0410\u041d\u041d\u0410", "\u0410\u043d\u043d\u0430"),
+        ("Anna", "Anna"),
+    ],
+)
+def test_name_of_any_script_is_found_however_it_is_composed(text, name):
+    names = ["Zo\u00eb", "O'Neil", "\u674e", "\u738b", "\u0410\u043d\u043d\u0430", "Ann A", "Anna"]
+
+    assert chosen_name(text, names) == name
 
 
 def test_longer_name_is_meant_when_a_shorter_one_is_part_of_it():

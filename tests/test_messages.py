@@ -71,12 +71,21 @@ def test_scrubbed_text_can_be_encoded_and_keeps_every_other_character(text):
     [
         ("Player white", "Player_white"),
         ("user_proxy-2", "user_proxy-2"),
-        ("Zoë <s>|\n", "Zo___s___"),
+        ("Zoë <s>|\n", "Zoe__s___"),
+        ("\u674e", "u674e"),
+        ("\u0410\u043d\u043d\u0430-2", "u410u43du43du430-2"),
+        ("\u674e" * 20, "u674e" * 11 + "_1b86819c"),
         ("a" * 65, "a" * 64),
     ],
 )
 def test_name_is_what_the_api_takes_when_it_goes_on_the_wire(name, expected):
     assert wire_name(name) == expected
+
+
+def test_names_stay_apart_on_the_wire_when_no_letter_of_them_can_be_sent():
+    names = ["\u674e", "\u738b", "\u674e" * 20, "\u674e" * 21]
+
+    assert len({wire_name(name) for name in names}) == len(names)
 
 
 # -- What can be a message ---------------------------------------------------------------------------------------

@@ -409,7 +409,9 @@ def test_error_is_a_type_error_and_names_the_class():
 
 @pytest.mark.parametrize("name", ["chat_messages", "messages", "history"])
 def test_way_back_to_earlier_messages_is_named_when_an_agent_is_given_them(name):
-    with pytest.raises(UnknownArgumentError, match=f"'{name}' is not one of its arguments. What was said before .*load_"):
+    with pytest.raises(
+        UnknownArgumentError, match=f"'{name}' is not one of its arguments. What was said before .*load_"
+    ):
         AssistantAgent("a", **{name: {}})
 
 

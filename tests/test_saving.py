@@ -520,6 +520,18 @@ def test_group_goes_on_after_it_was_loaded(face, path):
     assert texts(twin.groupchat.messages) == ["Go", "A1", "B1", "", "Ax"]
 
 
+@both_faces
+def test_group_is_loaded_when_it_ended_before_a_member_spoke(face, path):
+    a, b = assistant("A1", name="A"), assistant("B1", name="B")
+    chat = GroupChat([a, b], speaker_selection_method="round_robin", max_round=1)
+    user().initiate_chat(GroupChatManager(chat, llm_config=False), message="Go").save(path)
+
+    loaded = load_chat(path, given={name: {"llm_config": ScriptedModel([f"{name}x"])} for name in "AB"})
+    more = face(loaded, "resume", termination=MaxMessages(1))
+
+    assert [(one["name"], one["content"]) for one in more.messages] == [("A", "Ax")]
+
+
 def test_settings_of_a_group_come_back():
     me, a, b, manager = group(
         max_round=7,

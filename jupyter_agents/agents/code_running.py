@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
 
 _approved: ContextVar[tuple[int, str] | None] = ContextVar("jupyter_agents_approved", default=None)
 """The agent and the code that may run here and now."""
+_writer: ContextVar[str | None] = ContextVar("jupyter_agents_writer", default=None)
+"""Who has written what is to run or to be called here and now."""
+
+
+@contextmanager
+def written_by(name: str | None) -> Iterator[None]:
+    """Let a person who is asked know who has written it, for as long as the block runs."""
+    token = _writer.set(name)
+    try:
+        yield
+    finally:
+        _writer.reset(token)
 
 
 async def execute_code_blocks(agent: ResponsiveAgent, code_blocks: Sequence[tuple[str, str]]) -> tuple[int, str]:
@@ -229,6 +242,7 @@ async def _answer_of(agent: ResponsiveAgent, wish: _Wish, run: Run) -> Answer:
         wish.question,
         "approval",
         agent.name,
+        _writer.get(),
         block=wish.block,
         timeout=timeout,
         otherwise="Nobody answered in time." if timeout else "",

@@ -245,11 +245,12 @@ class GroupChat:
         return member
 
     def _who_can_answer_calls(self) -> list[Any]:
-        """The agents that have a function which the last message calls; nobody where it calls none."""
+        """The agents that have all functions which the last message calls, or else some of them; nobody where it calls none."""
         if not self.func_call_filter or not self.messages:
             return []
         names = {one.name for one in Message.from_dict(self.messages[-1]).calls}
-        return [one for one in self.agents if names & set(getattr(one, "function_map", ()))]
+        having = [(one, names & set(getattr(one, "function_map", ()))) for one in self.agents]
+        return [one for one, some in having if names and some == names] or [one for one, some in having if some]
 
     # -- By a model ----------------------------------------------------------------------------------------------
 
@@ -321,8 +322,12 @@ def _as_heard(message: Mapping[str, Any]) -> dict[str, Any]:
     """What was said, as somebody hears it who takes no part: calls and their results are words, too."""
     said = Message.from_dict({"content": "", **message} if message.get("content") is None else message)
     calls = [f"[calls {one.name}({one.arguments})]" for one in said.calls]
-    heard = {"role": "user", "content": "\n".join([said.text, *calls] if said.text else calls) or "[says nothing]"}
-    return heard | {"name": wire_name(str(message["name"]))} if message.get("name") else heard
+    words = "\n".join([said.text, *calls] if said.text else calls) or "[says nothing]"
+    name = str(message.get("name") or "")
+    if not name:
+        return {"role": "user", "content": words}
+    told = words if name.isascii() else f"{name}: {words}"  # which no model could read out of what stands for the name
+    return {"role": "user", "content": told, "name": wire_name(name)}
 
 
 # -- What a group must be ----------------------------------------------------------------------------------------

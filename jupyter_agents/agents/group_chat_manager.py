@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from jupyter_agents.agents.begun import begun_since_last_message
@@ -124,10 +125,11 @@ class GroupChatManager(ResponsiveAgent):
 
         Gives the last speaker and the last message, for `speaker.initiate_chat(manager, message=…,
         clear_history=False)`. Whatever of `remove_termination_string` stands in the last message is taken out.
-        Raises `ConfigurationError` for messages of somebody who is not in the group, and then changes nothing.
+        Somebody from outside may have begun. Raises `ConfigurationError` for other messages of somebody who is not in the
+        group, and then changes nothing.
         """
         said = self._given_messages(messages)
-        speakers = [self._speaker_of(one) for one in said]
+        speakers = [self._beginner_of(said), *map(self._speaker_of, said[1:])]
         said[-1] = _without(said[-1], remove_termination_string)
         earlier = [_named(one, speaker) for one, speaker in zip(said[:-1], speakers, strict=False)]
         self._groupchat.reset()
@@ -174,6 +176,20 @@ class GroupChatManager(ResponsiveAgent):
         if not said:
             raise ConfigurationError("Cannot resume the chat: there are no messages. Give those of a group chat.")
         return [dict(one) for one in said]
+
+    def _beginner_of(self, said: Sequence[Mapping[str, Any]]) -> Any:
+        """Who has spoken first: also somebody from outside, who is not to say it again where others have spoken since."""
+        name = said[0].get("name")
+        is_member = any(one.name == name for one in (*self._groupchat.agents, self))
+        if is_member or not isinstance(name, str):
+            return self._speaker_of(said[0])
+        known = next((one for one in self.chat_messages if one.name == name), None)
+        if known is None and len(said) == 1:
+            raise ConfigurationError(
+                f"Cannot resume the chat: all that was said is by {name!r}, who is not in the group. Begin it anew: "
+                "that agent's initiate_chat(manager, message=…)."
+            )
+        return known or SimpleNamespace(name=name)
 
     def _speaker_of(self, message: Mapping[str, Any]) -> Any:
         everyone = [*self._groupchat.agents, self]

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
 _GAP = r"(?:\s|\\?_|-)+"
+_NO_GAP = r"(?:\s|\\?_|-)*"
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+"""Letters of scripts that put no spaces around a name."""
+_LETTER = rf"[^\W{_UNSPACED}]"
+_THOUGHT = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
+"""What a model has said to itself: not its answer, whatever names are in it."""
 _MARKUP = " \t*_`\"'“”‘’«»<>()[]{}#:;,.!?-–—>"
 
 
 def mentioned(text: str, names: Iterable[str]) -> Counter[str]:
     """How often each name is mentioned, most often first; names that are not mentioned are left out.
 
-    Case does not matter, nor whether a space is written as a space, `_`, `\\_` or `-`. Where one name is part of
-    another ("Alice" of "Alice Coder"), the longer one is meant.
+    Case does not matter, nor how accents and apostrophes are written, nor whether a space is written as a space, `_`,
+    `\\_`, `-` or not at all. Where one name is part of another ("Alice" of "Alice Coder"), the longer one is meant.
 
     >>> mentioned("Next: alice_coder, then Bob", ["Alice", "Alice Coder", "Bob"])
     Counter({'Alice Coder': 1, 'Bob': 1})
@@ -22,21 +29,24 @@ def mentioned(text: str, names: Iterable[str]) -> Counter[str]:
     known = sorted(dict.fromkeys(names), key=len, reverse=True)
     if not known:
         return Counter()
-    pattern = re.compile("|".join(f"({_as_pattern(name)})" for name in known), re.IGNORECASE)
-    return Counter(known[found.lastindex - 1] for found in pattern.finditer(text) if found.lastindex)
+    ways = [*(_as_pattern(name) for name in known), *(_as_pattern(name, _NO_GAP) for name in known)]
+    pattern = re.compile("|".join(f"({way})" for way in ways), re.IGNORECASE)
+    found = (one.lastindex for one in pattern.finditer(_alike(text)))
+    return Counter(known[(number - 1) % len(known)] for number in found if number)
 
 
 def chosen_name(text: str, names: Iterable[str]) -> str | None:
     """The one name that a text gives; `None` when it gives none, or several.
 
-    A first line that is nothing but a name is an answer, whatever follows it as a reason.
+    What a reasoning model says to itself before (`<think>…</think>`) does not count. A first line that is nothing but a
+    name is an answer, whatever follows it as a reason.
 
     >>> chosen_name("**Bob**\\n\\nAlice has just spoken.", ["Alice", "Bob"])
     'Bob'
     >>> chosen_name("Alice, then Bob", ["Alice", "Bob"]) is None
     True
     """
-    known = list(names)
+    known, text = list(names), _THOUGHT.sub("", text)
     first = next((line for line in text.splitlines() if line.strip(_MARKUP)), "").strip(_MARKUP)
     for is_meant in (_is_exactly, _is_spelt):
         found = next((name for name in known if is_meant(name, first)), None)
@@ -60,13 +70,21 @@ def _words(name: str) -> list[str]:
 
 
 def _is_exactly(name: str, text: str) -> bool:
-    return name.strip(_MARKUP) == text
+    return _alike(name).strip(_MARKUP) == _alike(text)
 
 
 def _is_spelt(name: str, text: str) -> bool:
-    return re.fullmatch(_as_pattern(name), text, re.IGNORECASE) is not None
+    return re.fullmatch(_as_pattern(name), _alike(text), re.IGNORECASE) is not None
 
 
-def _as_pattern(name: str) -> str:
+def _alike(text: str) -> str:
+    """With accents composed and apostrophes straight, as both are written in two ways."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u2018", "'")
+
+
+def _as_pattern(name: str, gap: str = _GAP) -> str:
+    name = _alike(name)
     words = [re.escape(word) for word in re.split(r"[\s_-]+", name) if word]
-    return r"(?<!\w)" + _GAP.join(words or [re.escape(name)]) + r"(?!\w)"
+    before = "" if re.match(rf"[{_UNSPACED}]", name) else f"(?<!{_LETTER})"
+    after = "" if re.search(rf"[{_UNSPACED}]\Z", name) else f"(?!{_LETTER})"
+    return before + gap.join(words or [re.escape(name)]) + after

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.agents.adjustments import adjusting
 from jupyter_agents.agents.begun import answers, begun_by, call_words
 from jupyter_agents.agents.code_config import CodeConfig
-from jupyter_agents.agents.code_running import approve_call, can_run
+from jupyter_agents.agents.code_running import approve_call, can_run, written_by
 from jupyter_agents.agents.faces import call_hook, call_of
 from jupyter_agents.agents.history import Talk, as_classic
 from jupyter_agents.agents.hooks import read_by_model
@@ -130,7 +130,8 @@ async def reply_by_function(agent: ResponsiveAgent, talk: Talk, sender: Any) -> 
     if message.function_call is None:
         return NEXT
     await answers(agent, len(talk.messages) - 1)
-    with lending(_speaker_of(message, sender)):
+    speaker = _speaker_of(message, sender)
+    with lending(speaker), written_by(getattr(speaker, "name", None)):
         (result,) = await _results_of(agent, message, [message.function_call])
     answer: dict[str, Any] = {"content": result.content, "role": "function", "name": message.function_call.name}
     if result.external:
@@ -147,7 +148,8 @@ async def reply_by_tools(agent: ResponsiveAgent, talk: Talk, sender: Any) -> Rep
     calls: dict[str, ToolCall] = {}
     for tool_call in message.tool_calls:
         calls.setdefault(tool_call.id or "", tool_call)
-    with lending(_speaker_of(message, sender)):
+    speaker = _speaker_of(message, sender)
+    with lending(speaker), written_by(getattr(speaker, "name", None)):
         results = await _results_of(agent, message, list(calls.values()))
     responses = tuple(ToolResponse(call_id, one.text, one.images) for call_id, one in zip(calls, results, strict=True))
     text = "\n\n".join(one.text for one in results)
@@ -230,7 +232,8 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
         runnable = [block for block in found if block.filename or await can_run(agent, config, block.language)]
         pairs = [(block.language, block.code) for block in runnable or found]
         await answers(agent, len(talk.messages) - back)
-        with adjusting(agent, code_config=config):
+        author = agent if talk.spoken[-back] else _speaker_of(message, sender)
+        with adjusting(agent, code_config=config), written_by(getattr(author, "name", None)):
             exit_code, logs = await call_hook(agent, "execute_code_blocks", pairs)
         outcome = "execution succeeded" if exit_code == 0 else "execution failed"
         text = f"exitcode: {exit_code} ({outcome})\nCode output: {logs}{_left_out(found, runnable)}"

@@ -274,11 +274,12 @@ def _offer_again(agent: Any, state: Mapping[str, Any]) -> None:
 
 
 def _check_names(manager: str, found: Mapping[str, Any]) -> None:
-    """Refuse the state of a group that speaks of somebody who is no member of it."""
+    """Refuse the state of a group that speaks of somebody who is no member of it, and has not begun its chat from outside."""
     after, members = found["transitions"], found["agents"]
     named = [("transitions", name) for name in [*after, *(one for others in after.values() for one in others)]]
-    if found["last_speaker"] is not None:
-        named.append(("last_speaker", found["last_speaker"]))
+    last, heard = found["last_speaker"], [one.get("name") for one in found["messages"]]
+    if last is not None and last not in heard:
+        named.append(("last_speaker", last))
     stranger = next((one for one in named if one[1] not in members), None)
     if stranger is not None:
         raise ConfigurationError(

@@ -47,7 +47,7 @@ class StdinHuman:
     async def ask(self, prompt: Prompt) -> Answer:
         """Wait for the answer. Raises `NoHumanError` when nobody can give one."""
         if prompt.kind == "text":
-            return Answer(await Line(prompt.text))
+            return Answer(await Line(f"{_asked(prompt)}{prompt.text}"))
         if prompt.kind == "choice":
             return Answer(await _choose(prompt))
         answer = read_approval(await Line(approval_question(prompt)))
@@ -149,6 +149,11 @@ def read_approval(words: str) -> Answer:
     return Answer(_NO.sub("", words, count=1) if _NO.match(words) else words, "reject")
 
 
+def _asked(prompt: Prompt) -> str:
+    """As whom the person answers, in the classic words: several may sit at one keyboard."""
+    return f"Replying as {show_exact(prompt.agent)}. " if prompt.agent else ""
+
+
 def approval_question(prompt: Prompt) -> str:
     """What is shown to somebody who is to decide whether a block runs.
 
@@ -157,7 +162,8 @@ def approval_question(prompt: Prompt) -> str:
     block = prompt.block or CodeBlock("", "")
     lines = show_exact(block.code).removesuffix("\n").split("\n")
     size = f"{len(lines):,} line{'s' * (len(lines) != 1)}"
-    title = f"{prompt.text} ({show_exact(block.language) or 'code'}, {size})"
+    wrote = f"{show_exact(prompt.sender)} wrote this. " if prompt.sender else ""
+    title = f"{_asked(prompt)}{wrote}{prompt.text} ({show_exact(block.language) or 'code'}, {size})"
     return "\n".join([title, *_with_bars(lines), _CHOICES])
 
 
@@ -174,7 +180,7 @@ async def _choose(prompt: Prompt) -> str:
     """One of the choices, by its number or its text; asked again until it is one."""
     enter = f" (Enter alone: {prompt.otherwise})" if prompt.empty == "auto" else ""
     choices = (f"  {number}. {choice}" for number, choice in enumerate(prompt.choices, 1))
-    question = "\n".join([prompt.text, *choices, f"Which one?{enter} "])
+    question = "\n".join([f"{_asked(prompt)}{prompt.text}", *choices, f"Which one?{enter} "])
     while (found := prompt.choice_of(await Line(question))) is None:
         pass
     return found

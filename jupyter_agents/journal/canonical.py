@@ -231,7 +231,10 @@ def expand(base: Sequence[T], parts: Sequence[Span | T]) -> list[T]:
 
 def _question(effect: Complete | Ask) -> tuple[dict[str, Any], list[Any]]:
     if isinstance(effect, Ask):
-        return effect.prompt.to_json(), []
+        asked = effect.prompt.to_json()
+        if effect.prompt.kind == "approval":
+            asked.pop("sender", None)  # whoever has written it, it is the text that is approved
+        return asked, []
     options = effect.request.options
     asked = {name: value for name, value in options.items() if name not in NOISE and not _is_unset(value)}
     return asked, list(effect.request.messages)
