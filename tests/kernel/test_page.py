@@ -187,7 +187,7 @@ def test_keyboard_is_asked_when_the_front_end_draws_no_widget(kernel):
     reply = kernel.client.get_shell_msg(timeout=20)
     kernel.execute("people.HELLO = 4.0; people._without_widgets.clear()")
 
-    assert request["content"]["prompt"].startswith("Provide feedback to assistant")
+    assert request["content"]["prompt"].startswith("Replying as user. Provide feedback to assistant")
     assert reply["parent_header"]["msg_id"] == begun
     assert reply["content"]["status"] == "ok"
 

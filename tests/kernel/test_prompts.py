@@ -71,7 +71,7 @@ def ask(kernel):
 def test_words_come_back_when_the_front_end_answers(ask, way):
     asked = ask(way.format(prompt="text"), "go on")
 
-    assert asked.prompts == ["What now? "]
+    assert asked.prompts == ["Replying as user. What now? "]
     assert asked.answer == "Answer(text='go on', action='reply', replayed=False, always=False)"
 
 
@@ -79,7 +79,7 @@ def test_words_come_back_when_the_front_end_answers(ask, way):
 def test_code_is_shown_and_approved_when_the_front_end_answers(ask, way):
     asked = ask(way.format(prompt="approval"), "run")
 
-    assert asked.prompts[0].startswith("Run this code? (python, 2 lines)\n  | x = 1\n  | x\n")
+    assert asked.prompts[0].startswith("Replying as user. Run this code? (python, 2 lines)\n  | x = 1\n  | x\n")
     assert asked.answer == "Answer(text='', action='run', replayed=False, always=False)"
 
 
