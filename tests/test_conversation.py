@@ -1049,3 +1049,12 @@ def test_result_is_true_even_when_nothing_was_said():
 
     assert len(caught.value.result) == 1
     assert caught.value.result
+
+
+def test_fields_that_hold_nothing_are_left_out_of_what_is_remembered():
+    me, agent = user(), assistant()
+
+    me.send({"content": "x", "function_call": None, "name": None}, agent, request_reply=False, silent=True)
+
+    assert list(me.chat_messages[agent]) == [{"content": "x", "role": "assistant"}]
+    assert list(agent.chat_messages[me]) == [{"content": "x", "role": "user"}]

@@ -873,6 +873,33 @@ def test_calls_go_to_who_has_all_functions_of_them_before_those_who_have_some():
     assert speakers(result)[:3] == ["user", "Alice", "every"]
 
 
+def test_call_goes_to_those_who_have_the_function_and_may_speak_next():
+    caller = assistant(CALL, "It is 3. TERMINATE", name="Alice")
+    barred, able, also = (user(name, function_map={"add": lambda: 3}) for name in ("barred", "able", "also"))
+    members = [user("user"), caller, barred, able, also]
+    graph = {members[0]: [caller], caller: [able, also], barred: [caller], able: [caller], also: [caller]}
+    group = GroupChat(
+        members,
+        max_round=6,
+        speaker_selection_method="round_robin",
+        allowed_or_disallowed_speaker_transitions=graph,
+        speaker_transitions_type="allowed",
+    )
+
+    result = members[0].initiate_chat(GroupChatManager(group, llm_config=False), message="Go")
+
+    assert speakers(result) == ["user", "Alice", "able", "Alice"]
+
+
+def test_group_ends_with_a_reply_that_the_provider_has_filtered():
+    members = [user("user"), assistant(ModelReply("No", "content_filter"), name="A"), talker("B", "more")]
+    group = GroupChat(members, max_round=9, speaker_selection_method="round_robin")
+
+    result = members[0].initiate_chat(GroupChatManager(group, llm_config=False), message="Go")
+
+    assert (texts(result.messages), result.ended_by) == (["Go", "No"], EndedBy.FILTERED)
+
+
 def test_call_of_a_function_that_nobody_has_is_a_result_that_the_model_reads():
     caller = assistant(CALL, "I give up. TERMINATE", name="Alice")
     members = [user("user"), caller]
@@ -931,6 +958,7 @@ def test_group_goes_on_from_the_messages_of_an_earlier_one(face, as_json):
     assert last_speaker.name == "B"
     assert speakers(result) == ["B", "C", "user"]
     assert texts(group.agents[3].chat_messages[manager])[:4] == ["Go", "one", "two", "three"]
+    assert texts(manager.chat_messages[group.agents[3]])[:2] == ["Go", "one"]
     assert texts(group.messages)[:4] == ["Go", "one", "two", "three"]
 
 

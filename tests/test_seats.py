@@ -3,7 +3,9 @@
 import pytest
 
 from jupyter_agents import AssistantAgent, GroupChat, GroupChatManager, UserProxyAgent
+from jupyter_agents.drive import drive
 from jupyter_agents.errors import ScriptEndedError
+from jupyter_agents.human.base import Prompt
 from jupyter_agents.session import use_session
 from jupyter_agents.testing import ScriptedHuman, ScriptedModel
 from tests.fakes import both_faces, quiet_session
@@ -87,3 +89,18 @@ def test_person_is_asked_by_an_agent_when_a_function_was_called_before(session):
     planner.initiate_chat(ben, message={"role": "function", "name": "find_trains", "content": "None."})
 
     assert people.prompts[0].sender == "Planner"
+
+
+def test_question_without_a_seat_is_answered_by_the_script_that_has_none():
+    people = ScriptedHuman({"Anna": ["no"], "": ["red"]})
+
+    assert drive(people.ask(Prompt("Which colour?"))).text == "red"
+    with pytest.raises(ScriptEndedError, match="for questions without a seat"):
+        drive(ScriptedHuman({"Anna": ["no"]}).ask(Prompt("Which colour?")))
+
+
+def test_error_names_the_seat_whose_script_has_ended():
+    people = ScriptedHuman({"Anna": [], "Ben": ["x"]})
+
+    with pytest.raises(ScriptEndedError, match="the script of 'Anna' has 0 answers"):
+        drive(people.ask(Prompt("Who?", agent="Anna")))

@@ -17,7 +17,8 @@ ScriptedAnswer = str | Answer | Callable[[Prompt], str | Answer]
 class ScriptedHuman:
     """Answers prompts from a script, in order. `prompts` holds those it was asked.
 
-    With a mapping of agents' names to scripts, each seat has its own. An answer is text, an `Answer`, or a function of the
+    With a mapping of agents' names to scripts, each seat has its own, and `""` is who answers a question without a seat, as
+    `ask` in a tool is one unless it names a `seat`. An answer is text, an `Answer`, or a function of the
     prompt that returns one of them. Text means what it means at the keyboard. To an approval: `run`, `stop`, `edit` with the
     code on the next lines; everything else rejects the code and is the reason. To a choice: one of the choices or its
     number; after anything else it is asked again, and the next answer of the script counts.
@@ -63,8 +64,9 @@ class ScriptedHuman:
         try:
             answer = next(self._answers)
         except StopIteration:
+            whose = f" of {prompt.agent!r}" if prompt.agent else ""
             raise ScriptEndedError(
-                f"Cannot answer {prompt.text!r}: the script has {self._given} answers, and all are used. "
+                f"Cannot answer {prompt.text!r}: the script{whose} has {self._given} answers, and all are used. "
                 "Add one, or let the chat end earlier."
             ) from None
         self._given += 1
@@ -88,9 +90,10 @@ class ScriptedHuman:
         found = (self._seats or {}).get(prompt.agent or "")
         if found is None:
             known = ", ".join(self._seats or {}) or "none"
-            raise ScriptEndedError(
-                f"Cannot answer {prompt.text!r}: nobody is scripted in the seat of {prompt.agent!r}. The seats are {known}."
+            seat = (
+                f"in the seat of {prompt.agent!r}" if prompt.agent else "for questions without a seat (write it as '')"
             )
+            raise ScriptEndedError(f"Cannot answer {prompt.text!r}: nobody is scripted {seat}. The seats are {known}.")
         return found
 
 
