@@ -39,7 +39,7 @@ def test_scripted_person_says_so_when_the_script_has_ended():
     human = ScriptedHuman(["one"])
     drive(human.ask(TEXT))
 
-    with pytest.raises(ScriptEndedError, match=r"Cannot answer 'What now\? ': the script has 1 answers"):
+    with pytest.raises(ScriptEndedError, match=r"Cannot answer 'What now\? ': the script of 'user' has 1 answers"):
         drive(human.ask(TEXT))
 
 
