@@ -532,6 +532,17 @@ def test_group_is_loaded_when_it_ended_before_a_member_spoke(face, path):
     assert [(one["name"], one["content"]) for one in more.messages] == [("A", "Ax")]
 
 
+def test_group_of_one_that_may_not_repeat_itself_is_loaded(path):
+    chat = GroupChat([assistant("A1", name="A")], allow_repeat_speaker=False, max_round=3)
+    user().initiate_chat(GroupChatManager(chat, llm_config=False), message="Go").save(path)
+
+    loaded = load_chat(path, given={"A": {"llm_config": ScriptedModel(["Ax"])}})
+
+    twin = loaded.log.agent_of("chat_manager").groupchat
+    assert texts(twin.messages) == ["Go", "A1"]
+    assert not twin.transitions.successors(twin.agents[0])
+
+
 def test_settings_of_a_group_come_back():
     me, a, b, manager = group(
         max_round=7,

@@ -308,11 +308,12 @@ def _group(state: Mapping[str, Any], agents: Mapping[str, Any], again: dict[str,
     }
     options |= {name: again.pop(name) for name in OF_GROUP if name in again}
     graph = {by_name[one]: [by_name[other] for other in others] for one, others in found["transitions"].items()}
+    # A member that is alone and may not repeat itself has no way out, which no graph may say.
+    who_follows = {"allowed_or_disallowed_speaker_transitions": graph, "speaker_transitions_type": "allowed"}
     group = GroupChat(
         members,
         [dict(one) for one in found["messages"]],
-        allowed_or_disallowed_speaker_transitions=graph,
-        speaker_transitions_type="allowed",
+        **(who_follows if any(graph.values()) else {"allow_repeat_speaker": False}),
         **options,
     )
     group.last_speaker = by_name.get(found["last_speaker"])
