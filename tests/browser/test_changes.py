@@ -78,7 +78,7 @@ def test_block_is_undone_in_a_chat_box_while_the_chat_waits_for_leave(open_noteb
     told = said(notebook)
     notebook.screenshot("changes-live")
     approve(notebook)
-    cell.get_by_text("Done.").wait_for(timeout=PATIENCE)
+    cell.get_by_text("Done.", exact=True).wait_for(timeout=PATIENCE)
 
     assert told == "Undone: total as before. Left as it is: rows (it was changed in place)."
     assert chats.value(notebook, "(total, rows, other)") == (1, [1], 3)
