@@ -7,6 +7,9 @@ from traitlets.config import Config
 from jupyter_agents.code_blocks import CodeBlock
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.executors.live import LiveExecutor
+from jupyter_agents.journal.trust import DATABASE, TRUST_ALL
+from jupyter_agents.testing import FakeOpenAIServer
+from tests.model_calls import async_face, sync_face
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,23 @@ def a_run(bare_shell):
         return await a_drive(LiveExecutor(bare_shell, **options).execute(CodeBlock(language, code)))
 
     return a_run
+
+
+@pytest.fixture
+def server():
+    """A scripted server on this machine."""
+    with FakeOpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
+def ask(request):
+    """Asks a model, in this thread and on a loop."""
+    return request.param
+
+
+@pytest.fixture
+def own_trust_store(tmp_path, monkeypatch):
+    """No recording is trusted but by the test."""
+    monkeypatch.setenv(DATABASE, str(tmp_path / "trusted.jsonl"))
+    monkeypatch.delenv(TRUST_ALL, raising=False)

@@ -26,7 +26,7 @@ from jupyter_agents.models.endpoint import Endpoint, Secret, is_loopback
 from jupyter_agents.models.fallback import FallbackModel
 from jupyter_agents.models.openai import OpenAIModel
 from jupyter_agents.nearest import nearest
-from jupyter_agents.testing import FakeOpenAIServer, ScriptedModel, ServerReply
+from jupyter_agents.testing import ScriptedModel, ServerReply
 
 KEY = "sk-canary-0123456789"
 HELLO = ModelRequest([{"role": "user", "content": "Hi"}])
@@ -34,12 +34,6 @@ HELLO = ModelRequest([{"role": "user", "content": "Hi"}])
 
 def ask(model, request=HELLO, notices=None):
     return drive(model.complete(request), Run(listeners=(notices.append,) if notices is not None else ()))
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
 
 
 # -- One config -------------------------------------------------------------------------------------------------

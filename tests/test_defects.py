@@ -22,7 +22,6 @@ from jupyter_agents.executors.live import LiveExecutor
 from jupyter_agents.human.base import Answer
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
-from jupyter_agents.testing import FakeOpenAIServer
 from tests.fakes import FakeExecutor, assistant, both_faces, quiet_session, talker, texts, user, wire_of
 
 DONE = "Done.\n\nTERMINATE"
@@ -32,12 +31,6 @@ DONE = "Done.\n\nTERMINATE"
 def session():
     with use_session(quiet_session()) as session:
         yield session
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
 
 
 # -- 1, 2, 6, 16: code in the live kernel ------------------------------------------------------------------------

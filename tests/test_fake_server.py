@@ -12,12 +12,6 @@ from jupyter_agents.models.base import ModelReply
 from jupyter_agents.testing import FakeOpenAIServer, ServerReply, ServerRequest
 
 
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
-
-
 def post(server, body=None, path="/v1/chat/completions", method="POST"):
     connection = http.client.HTTPConnection(server.base_url.split("/")[2], timeout=5)
     try:

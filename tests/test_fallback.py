@@ -25,24 +25,13 @@ from jupyter_agents.models.config import model_from_config
 from jupyter_agents.models.fallback import FallbackModel
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import use_session
-from jupyter_agents.testing import FakeOpenAIServer, ServerReply
+from jupyter_agents.testing import ServerReply
 from tests.fakes import quiet_session, user
-from tests.model_calls import HELLO, KEY, async_face, model_of, sync_face
+from tests.model_calls import HELLO, KEY, model_of
 
 pytestmark = pytest.mark.timeout(20)
 
 BEGUN = b'data: {"choices": [{"delta": {"content": "half a "}}]}\n\n'
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 @pytest.fixture(autouse=True)
@@ -423,3 +412,9 @@ def test_filter_holds_for_the_model_of_the_session_when_a_config_names_none():
 
     assert isinstance(agent.model, FallbackModel)
     assert result.chat_history[-1]["content"] == "said"
+
+
+def test_model_is_asked_again_when_it_is_listed_twice(ask):
+    model = ScriptedModel([ModelUnavailableError("down"), "up"])
+
+    assert ask(FallbackModel([model, model])).content == "up"

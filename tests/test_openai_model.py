@@ -21,22 +21,11 @@ from jupyter_agents.messages import ToolCall, Usage
 from jupyter_agents.models import transport
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.openai import OpenAIModel
-from jupyter_agents.testing import FakeOpenAIServer, ServerReply
+from jupyter_agents.testing import ServerReply
 from tests.model_calls import HELLO, KEY, async_face, model_of, sync_face
 
 FINISHED = b'data: {"choices": [{"delta": {"content": "all"}, "finish_reason": "stop"}]}\n\n'
 BEGUN = b'data: {"choices": [{"delta": {"content": "half a "}}]}\n\n'
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 # -- What is sent and what comes back ---------------------------------------------------------------------------

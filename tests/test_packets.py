@@ -9,17 +9,11 @@ import pytest
 
 from jupyter_agents.errors import ReplyInterruptedError
 from jupyter_agents.models.openai import OpenAIModel
-from tests.model_calls import async_face, sync_face
 
 PAUSE = 0.1
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 END = b"0\r\n\r\n"
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from jupyter_agents.errors import ConfigurationError, RateLimitedError
 from jupyter_agents.events import Waiting
 from jupyter_agents.models import rate_limit
 from jupyter_agents.testing import FakeOpenAIServer
-from tests.model_calls import HELLO, async_face, model_of, sync_face
+from tests.model_calls import HELLO, model_of, sync_face
 
 pytestmark = pytest.mark.timeout(20)
 RATE = 20.0
@@ -26,11 +26,6 @@ def server(monkeypatch):
         sync_face(model_of(server))  # loads the client, which takes longer than a turn
         server.requests.clear()
         yield server
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 def test_wait_is_told_and_kept_when_requests_come_too_fast(server, ask):

@@ -18,7 +18,6 @@ from jupyter_agents.errors import ConfigurationError, RecordingError
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.journal import recording_file
 from jupyter_agents.journal.recording import Recording
-from jupyter_agents.journal.trust import DATABASE, TRUST_ALL
 from jupyter_agents.messages import ToolCall, Usage
 from jupyter_agents.models.base import ModelReply, ModelRequest
 
@@ -30,10 +29,7 @@ class Model:
         self.scripted = scripted
 
 
-@pytest.fixture(autouse=True)
-def own_trust_store(tmp_path, monkeypatch):
-    monkeypatch.setenv(DATABASE, str(tmp_path / "trusted.jsonl"))
-    monkeypatch.delenv(TRUST_ALL, raising=False)
+pytestmark = pytest.mark.usefixtures("own_trust_store")
 
 
 @pytest.fixture

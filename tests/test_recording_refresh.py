@@ -13,7 +13,7 @@ from jupyter_agents.errors import ConfigurationError, RecordingError
 from jupyter_agents.human.base import Answer, Prompt
 from jupyter_agents.journal import recording_file
 from jupyter_agents.journal.recording import Recording
-from jupyter_agents.journal.trust import DATABASE, TRUST_ALL
+from jupyter_agents.journal.trust import DATABASE
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.testing import FakeOpenAIServer, RecordingExecutor
 
@@ -24,10 +24,7 @@ class Model:
     scripted = False
 
 
-@pytest.fixture(autouse=True)
-def own_trust_store(tmp_path, monkeypatch):
-    monkeypatch.setenv(DATABASE, str(tmp_path / "trusted.jsonl"))
-    monkeypatch.delenv(TRUST_ALL, raising=False)
+pytestmark = pytest.mark.usefixtures("own_trust_store")
 
 
 @pytest.fixture

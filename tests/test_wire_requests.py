@@ -11,21 +11,10 @@ from jupyter_agents.models.config import model_from_config
 from jupyter_agents.models.openai import OpenAIModel
 from jupyter_agents.models.requests import adapted_messages, adapted_options
 from jupyter_agents.models.responses import to_response_request
-from jupyter_agents.testing import FakeOpenAIServer, ServerReply
-from tests.model_calls import HELLO, async_face, model_of, sync_face
+from jupyter_agents.testing import ServerReply
+from tests.model_calls import HELLO, model_of, sync_face
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 # -- Chat completions --------------------------------------------------------------------------------------------

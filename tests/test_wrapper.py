@@ -12,7 +12,7 @@ from jupyter_agents.messages import ToolCall, Usage
 from jupyter_agents.models import ScriptedModel
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.session import use_session
-from jupyter_agents.testing import FakeOpenAIServer, ServerReply
+from jupyter_agents.testing import ServerReply
 from tests.fakes import quiet_session, user
 from tests.model_calls import KEY
 from tests.test_fallback import OwnClient
@@ -32,12 +32,6 @@ def async_create(wrapper, **arguments):
 @pytest.fixture(params=[sync_create, async_create], ids=["sync", "async"])
 def create(request):
     return request.param
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
 
 
 def scripted(*replies):

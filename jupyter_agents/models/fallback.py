@@ -149,6 +149,7 @@ class FallbackModel:
             request = replace(request, deadline=min(ends, request.deadline or ends))
         failures: list[tuple[Model, Exception]] = []
         refused: list[Answer] = []
+        last = len(self.models) - 1  # the same model may be listed twice
         for config_id, model in enumerate(self.models):
             if failures:
                 await Tell(Waiting(0.0, f"the next model is asked: {_why(*failures[-1])}"))
@@ -156,10 +157,10 @@ class FallbackModel:
                 answer = await self._ask(config_id, request)
             except (ModelError, ModelNotConfiguredError) as error:
                 failures.append((model, error))
-                if not await self._goes_on(model, error, request):
+                if config_id == last or not await self._goes_on(model, error, request):
                     break
                 continue
-            if answer.pass_filter or model is self.models[-1] or _is_over(request):
+            if answer.pass_filter or config_id == last or _is_over(request):
                 return replace(answer, refused=tuple(refused))
             refused.append(answer)
             failures.append((model, await _refused(model, answer.reply)))
@@ -176,7 +177,7 @@ class FallbackModel:
 
     async def _goes_on(self, model: Model, error: Exception, request: ModelRequest) -> bool:
         """Whether the next model is asked after this error. What had been shown is taken back."""
-        if model is self.models[-1] or _is_over(request) or not _next_may_help(model, error):
+        if _is_over(request) or not _next_may_help(model, error):
             return False
         if isinstance(error, ModelError) and _was_shown(error):
             await Tell(retraction(error))

@@ -7,7 +7,7 @@ import pytest
 from jupyter_agents.errors import ReplyInterruptedError
 from jupyter_agents.events import CodeFinished, CodeStarted, Delta, ModelFailed, ToolFinished, ToolStarted
 from jupyter_agents.session import use_session
-from jupyter_agents.testing import FakeOpenAIServer, ServerReply
+from jupyter_agents.testing import ServerReply
 from tests.fakes import FakeExecutor, quiet_session, user
 
 pytestmark = pytest.mark.timeout(120)
@@ -64,12 +64,6 @@ STREAMS = {
 def stream(request):
     api, pieces = request.param
     return api, b"".join(pieces)
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -30,24 +30,13 @@ from jupyter_agents.session import use_session
 from jupyter_agents.testing import FakeOpenAIServer, ServerReply
 from tests import test_stream, test_tools
 from tests.fakes import FakeExecutor, quiet_session, user
-from tests.model_calls import CODE, KEY, async_face, model_of, sync_face
+from tests.model_calls import CODE, KEY, model_of, sync_face
 
 pytestmark = pytest.mark.timeout(20)
 
 FINISHED = b'data: {"choices": [{"delta": {"content": "all"}, "finish_reason": "stop"}]}\n\n'
 BEGUN = b'data: {"choices": [{"delta": {"content": "half a "}}]}\n\n'
 BEGUN_RESPONSE = b'data: {"type": "response.output_text.delta", "output_index": 0, "delta": "half a "}\n\n'
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 @pytest.fixture
