@@ -1,8 +1,8 @@
 """The secrets that this process knows, hidden where text goes to a log, a page, a file or a model.
 
 They are the values of environment variables whose names say that they are secret, and what configs of models carry:
-keys, headers, the query, the password of an address. Hidden is what is exactly one of them, so that no text is changed
-by mistake; what only looks like a credential is the matter of recordings (`journal/redact.py`).
+keys, headers, the query, the password of an address. Hidden is what begins with one of them, to the end of that word, so
+that no part of a longer key is left; what only looks like a credential is the matter of recordings (`journal/redact.py`).
 """
 
 from __future__ import annotations
