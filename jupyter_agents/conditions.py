@@ -16,12 +16,9 @@ from jupyter_agents.likeness import is_blank, repetition
 from jupyter_agents.meant import condition_meant, function_name, is_number, is_whole, short
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.nearest import nearest
+from jupyter_agents.prices import Prices, own_price
 
 T = TypeVar("T")
-
-Prices = Mapping[str, tuple[float, float]] | Callable[[str, Usage], float | None]
-"""By the name of a model what 1,000 tokens of a request and of a reply cost; or a function of the name and the usage,
-which gives `None` where it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,10 +367,7 @@ class MaxCost(Condition):
     def _cost(self, name: str, usage: Usage) -> float | None:
         if callable(self.prices):
             return _asked("the prices", self.prices, name, usage)
-        price, counts = self.prices.get(name), (usage.prompt_tokens, usage.completion_tokens)
-        if price is None or None in counts:
-            return None
-        return sum(one * (count or 0) for one, count in zip(price, counts, strict=True)) / 1000
+        return own_price(self.prices, name, usage)
 
 
 @refuses_unknown

@@ -61,11 +61,17 @@ def wire_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of a model call. `None` means unknown, never 0; `estimated` marks counts that no server gave."""
+    """Tokens of a model call. `None` means unknown, never 0; `estimated` marks counts that no server gave.
+
+    `cached_tokens` are a part of the prompt's, which the server had kept; `reasoning_tokens` are a part of the
+    completion's. Neither adds to the total.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     estimated: bool = False
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
     @property
     def total_tokens(self) -> int | None:
@@ -79,6 +85,8 @@ class Usage:
             _sum(self.prompt_tokens, other.prompt_tokens),
             _sum(self.completion_tokens, other.completion_tokens),
             self.estimated or other.estimated,
+            _sum(self.cached_tokens, other.cached_tokens),
+            _sum(self.reasoning_tokens, other.reasoning_tokens),
         )
 
     def __sub__(self, other: Usage) -> Usage:
@@ -87,17 +95,27 @@ class Usage:
             _difference(self.prompt_tokens, other.prompt_tokens),
             _difference(self.completion_tokens, other.completion_tokens),
             self.estimated,
+            _difference(self.cached_tokens, other.cached_tokens),
+            _difference(self.reasoning_tokens, other.reasoning_tokens),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         found: dict[str, Any] = {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+        parts = {"cached_tokens": self.cached_tokens, "reasoning_tokens": self.reasoning_tokens}
+        found |= {name: count for name, count in parts.items() if count is not None}
         return found | {"estimated": True} if self.estimated else found
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Usage:
         """The reverse of `to_json`; also takes the `usage` object of a server."""
-        return cls(data.get("prompt_tokens"), data.get("completion_tokens"), bool(data.get("estimated", False)))
+        return cls(
+            data.get("prompt_tokens"),
+            data.get("completion_tokens"),
+            bool(data.get("estimated", False)),
+            data.get("cached_tokens"),
+            data.get("reasoning_tokens"),
+        )
 
 
 def _sum(a: int | None, b: int | None) -> int | None:

@@ -24,6 +24,7 @@ L0 = (
     "conditions",
     "likeness",
     "budget",
+    "prices",
     "nearest",
     "arguments",
     "meant",
@@ -80,6 +81,7 @@ RULES = Rules(
         "openai": frozenset({"models.opening"}),
         "keyring": frozenset({"models.keys"}),
         "mcp": frozenset({"mcp"}),
+        "genai_prices": frozenset({"prices"}),
         "bm25s": frozenset({"retrieval.index"}),
         "pypdf": frozenset({"retrieval.documents"}),
         "sympy": frozenset({"formula"}),
@@ -98,6 +100,7 @@ HEAVY = (
     "IPython",
     "mcp",
     "anyio",
+    "genai_prices",
 )
 
 

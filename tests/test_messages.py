@@ -452,7 +452,8 @@ def test_reply_is_the_same_when_it_went_through_json(reply):
 
 # -- Usage -------------------------------------------------------------------------------------------------------
 
-USAGES = st.builds(Usage, st.none() | st.integers(0, 10**6), st.none() | st.integers(0, 10**6), st.booleans())
+COUNTS = st.none() | st.integers(0, 10**6)
+USAGES = st.builds(Usage, COUNTS, COUNTS, st.booleans(), COUNTS, COUNTS)
 
 
 @pytest.mark.parametrize(
@@ -470,6 +471,12 @@ def test_usages_add_up_in_any_order(a, b, c):
     assert a + Usage() == a
     if None not in (a.total_tokens, b.total_tokens):
         assert (a + b).total_tokens == a.total_tokens + b.total_tokens
+
+
+def test_growth_is_told_of_every_count_when_a_usage_has_grown():
+    before, more = Usage(1, 2, False, 3, 4), Usage(10, 20, False, 30, 40)
+
+    assert (before + more) - before == more
 
 
 def test_sum_is_estimated_when_a_part_of_it_is():

@@ -376,7 +376,7 @@ def test_usage_is_unknown_when_the_counts_are_no_counts(usage):
 def test_parts_of_the_usage_are_found_when_the_server_tells_them(usage):
     counts = {"prompt_tokens": 9, "completion_tokens": 5, "cached_tokens": 4, "reasoning_tokens": 3}
 
-    assert usage_of(usage) == Usage.from_json(counts)
+    assert usage_of(usage) == Usage.from_json(counts) == Usage(9, 5, cached_tokens=4, reasoning_tokens=3)
 
 
 # -- Tool calls -------------------------------------------------------------------------------------------------
