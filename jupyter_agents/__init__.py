@@ -68,6 +68,7 @@ _HOMES = {
         "When",
     ),
     "jupyter_agents.control": ("Control", "use_control"),
+    "jupyter_agents.tuning": ("a_evaluate", "a_tune", "evaluate", "tune"),
     "jupyter_agents.wrapper": ("OpenAIWrapper",),
     "jupyter_agents.saving": ("load_agents", "load_chat"),
 }

@@ -68,7 +68,7 @@ L2 = (
     "taking_back",
     "background",
 )
-L3 = ("testing", "sweep")
+L3 = ("testing", "sweep", "tuning")
 L4 = ("display", "widgets")
 L5 = ("magics", "surroundings", "__init__", "labextension")
 LAYERS = {name: level for level, names in enumerate((L0, L1, L2, L3, L4, L5)) for name in names}
@@ -81,6 +81,7 @@ RULES = Rules(
         "openai": frozenset({"models.opening"}),
         "keyring": frozenset({"models.keys"}),
         "mcp": frozenset({"mcp"}),
+        "optuna": frozenset({"tuning.proposals"}),
         "genai_prices": frozenset({"prices"}),
         "bm25s": frozenset({"retrieval.index"}),
         "pypdf": frozenset({"retrieval.documents"}),
@@ -100,6 +101,7 @@ HEAVY = (
     "IPython",
     "mcp",
     "anyio",
+    "optuna",
     "genai_prices",
 )
 

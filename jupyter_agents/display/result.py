@@ -42,13 +42,17 @@ def result_bundle(shown: Any) -> dict[str, Any]:
     from jupyter_agents.display.agent_card import agent_bundle
     from jupyter_agents.display.group_card import group_bundle
     from jupyter_agents.display.series import series_bundle
+    from jupyter_agents.display.tuning import tuning_bundle
     from jupyter_agents.series import SeriesFacts
+    from jupyter_agents.tuning.result import TuneFigure, TuneResult
 
     bundles: dict[type, Callable[[Any], dict[str, Any]]] = {
         ChatResult: chat_bundle,
         ChatFigure: figure_bundle,
         GroupChat: group_bundle,
         SeriesFacts: series_bundle,
+        TuneResult: tuning_bundle,
+        TuneFigure: tuning_bundle,
     }
     draw = next((draw for kind, draw in bundles.items() if isinstance(shown, kind)), agent_bundle)
     return draw(shown)
