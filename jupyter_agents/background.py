@@ -215,12 +215,12 @@ class Chat:
         self._check_going_on("step")
         self._control.step()
 
-    def retry(self) -> TakingBack:
+    def retry(self, *, fresh: bool = False) -> TakingBack:
         """Ask the same agent anew for the last reply of a model, from any thread, and go on from there in this same chat.
 
         A reply that comes in now is broken off and asked for anew, and so is code, a tool or a question that came of the
-        last one. What it gives may be awaited, until the chat goes on so; a paused one stays paused. See
-        `ChatResult.retry`.
+        last one. What it gives may be awaited, until the chat goes on so; a paused one stays paused. `fresh`
+        passes a cache over. See `ChatResult.retry`.
         """
         self._check_going_on("retry")
         has_begun = self._control.is_held or self._results
@@ -228,7 +228,7 @@ class Chat:
         if so_far is None:
             raise ConfigurationError("Cannot retry: no model has replied in this chat. Wait for a reply.")
         so_far.check_retry()
-        return self._take_back("retry", lambda result: result.a_retry())
+        return self._take_back("retry", lambda result: result.a_retry(fresh=fresh))
 
     def edit(self, text: str) -> TakingBack:
         """Have the last message say this instead, from any thread, and go on from it in this same chat.

@@ -76,23 +76,25 @@ class Continuations(Resumable):
         termination: Condition | None = None,
         budget: Budget | None = None,
         silent: bool = False,
+        fresh: bool = False,
     ) -> ChatResult:
         """Ask the same agent anew for the last reply that a model gave, or failed to give, and go on from there.
 
-        What came after that reply is forgotten with it. Raises `ConfigurationError` where no model was asked.
+        What came after that reply is forgotten with it. A cache would give the same reply again: with `fresh` it is not
+        asked for that one, and keeps the new one in its place. Raises `ConfigurationError` where no model was asked.
         """
         limits = changed(self.limits, max_turns, termination, budget)
         note = "The last reply of a model is asked for anew."
         if (owing := self._owing()) is not None:
             place = self._standing()
             following = self.log.agent_of(owing) if place.group is not None else None  # a group would choose again
-            return await go_on(place, limits, Move(note, following=following), silent=silent)
+            return await go_on(place, limits, Move(note, following=following, is_fresh=fresh), silent=silent)
         self.check_retry()
         found = self._last_of_model()
         assert found is not None
         at, reply = found
         following = self.log.agent_of(reply.sender)
-        return await go_on(self._place(at), limits, Move(note, following=following), silent=silent)
+        return await go_on(self._place(at), limits, Move(note, following=following, is_fresh=fresh), silent=silent)
 
     retry, a_retry = faces(_retry)
 
@@ -195,11 +197,15 @@ class Continuations(Resumable):
 
 @dataclass(frozen=True)
 class Move:
-    """How a chat goes on: who must speak first (`following`), or what is said first, by the first of `sides` to the other."""
+    """How a chat goes on: who must speak first (`following`), or what is said first, by the first of `sides` to the other.
+
+    With `is_fresh` no cache is asked for the first reply of a model.
+    """
 
     note: str = ""
     following: Any = None
     edited: Message | None = None
+    is_fresh: bool = False
     sides: tuple[Any, Any] = (None, None)
 
     @property
@@ -227,7 +233,7 @@ async def go_on(place: Place, limits: Limits, move: Move, *, silent: bool = Fals
             "Cannot go on with this chat: nothing was said in it. Begin one with initiate_chat(…)."
         )
     parent = await ThisRun()
-    run = await open_run(place.log, silent=silent, budget=limits.budget)
+    run = await open_run(place.log, silent=silent, budget=limits.budget, cache=limits.cache)
     if place.group is None:
         check_people([place.listener], run)
     with in_chat(one, other, run, Opening(request_reply=True, expects_replies=True), parent) as run:
@@ -254,6 +260,7 @@ async def _talk(place: Place, move: Move, limits: Limits, run: Run, *, silent: b
         await Emit(Noted(run.chat, _NOT_AGAIN.format(", ".join(run.state.begun))))
     if move.is_plain and place.redoes:
         await Emit(Noted(run.chat, _REDOES, level="warning"))
+    run.state.is_fresh = move.is_fresh
     if move.note:
         await Emit(Noted(run.chat, move.note))
     steps: Callable[..., Coroutine[Any, Any, Ending]] = _of_two if place.group is None else _of_group

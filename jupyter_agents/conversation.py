@@ -107,10 +107,10 @@ class ChatResult(Continuations):
 
     @property
     def usage(self) -> Usage:
-        """The tokens of all model calls of the chat and of the chats nested in it; replayed calls are not counted."""
+        """The tokens of all model calls of the chat and of the chats nested in it; those that a recording or a cache has answered are not counted."""
         total = Usage()
         for event in self._calls():
-            if event.usage is not None and not event.replayed:
+            if event.usage is not None and not (event.replayed or event.cached):
                 total = total + event.usage
         return total
 
@@ -142,10 +142,10 @@ class ChatResult(Continuations):
 
         Columns: `chat` and `turn` (ordinals, from 0), `sender`, `recipient`, `role` (as the initiator sees it),
         `origin` (`model`, `human`, `code`, `tool` or `program`), `content` (text), `tool_calls` (lists of names),
-        `model`, `tokens_in`, `tokens_out` and `estimated` (of the model call behind the message), `replayed`,
+        `model`, `tokens_in`, `tokens_out` and `estimated` (of the model call behind the message), `replayed`, `cached`,
         `seconds` (that the model or the code took in this run), `finish_reason`, `silent`. What is unknown is `<NA>`:
         the dtypes are nullable (`string`, `Int64`, `Float64`, `boolean`), but for the ordinals (`int64`),
-        `tool_calls` (`object`), `replayed` and `silent` (`bool`).
+        `tool_calls` (`object`), `replayed`, `cached` and `silent` (`bool`).
 
         Raises `ConfigurationError` when pandas is not installed.
         """
@@ -229,7 +229,7 @@ def _count(number: int, what: str) -> str:
 # -- Opening and closing a chat ----------------------------------------------------------------------------------
 
 
-async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None) -> Run:
+async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None, cache: Any = None) -> Run:
     """The run of a new chat: nested in the one that is being driven, or a root chat on its own (or on `log`)."""
     here = await ThisRun()
     if here.depth and not here.state.is_over:
@@ -249,7 +249,9 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None)
             log.new_chat(),
             depth=1,
             control=find_control(),
+            cache=here.cache,
         )
+    run = run if cache is None else replace(run, cache=cache)
     return replace(run, listeners=()) if silent else run
 
 
@@ -478,6 +480,7 @@ async def send(run: Run, sender: Any, recipient: Any, said: Reply) -> None:
             usage=said.usage,
             model=said.model,
             replayed=said.replayed,
+            cached=said.cached,
         )
     )
     has_spoken(sender, run)

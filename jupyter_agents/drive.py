@@ -28,7 +28,9 @@ from jupyter_agents.events import (
     ModelAnswered,
     ModelAsked,
     ModelFailed,
+    Noted,
     Paused,
+    Remark,
     ReplyDropped,
     Retracted,
     Waiting,
@@ -37,6 +39,7 @@ from jupyter_agents.executors.sink import use_sink
 from jupyter_agents.executors.stopping import use_owner
 from jupyter_agents.interrupts import TICK, ChatCancelled, cancelling, heartbeat
 from jupyter_agents.known_secrets import hide
+from jupyter_agents.observers import tell_answer
 from jupyter_agents.private_loop import await_elsewhere
 from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within, current_run
 from jupyter_agents.together import at_the_same_time, take_turns, throwable
@@ -279,10 +282,20 @@ async def _complete(effect: Complete, run: Run) -> ModelReply:
     reply = run.tape and run.tape.replay(effect, chat=run.chat, agent=effect.agent)
     if not reply:
         reply = await _ask_model(effect, run)
+    tell_answer(run.log, run.chat, effect, reply)
     run.ledger.spend(reply.usage, reply.model)
     seconds = time.monotonic() - started
     await Emit(
-        ModelAnswered(run.chat, effect.agent, reply.finish_reason, reply.usage, reply.model, reply.replayed, seconds)
+        ModelAnswered(
+            run.chat,
+            effect.agent,
+            reply.finish_reason,
+            reply.usage,
+            reply.model,
+            reply.replayed,
+            seconds,
+            reply.cached,
+        )
     )
     return reply
 
@@ -300,9 +313,10 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     started = time.monotonic()
     speaking = replace(run, listeners=(_Attributed(effect.agent, run, said, bool(effect.aside)),), passes_on=True)
     try:
-        reply = (await Within(speaking, effect.model.complete(effect.request))).without_secrets()
+        reply = (await Within(speaking, _asked(effect, run))).without_secrets()
     except ModelError as error:
         seconds = time.monotonic() - started
+        tell_answer(run.log, run.chat, effect, error)
         await Emit(_failure(run.chat, effect.agent, error, seconds))
         raise
     except Exception as error:
@@ -317,6 +331,19 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
         if not run.depth:
             run.tape.close()
     return reply
+
+
+def _asked(effect: Complete, run: Run) -> Coroutine[Any, Any, ModelReply]:
+    """The question to the model, with the cache of the chat. What is to be said anew is not looked up there."""
+    model, request = effect.model, effect.request
+    if run.cache is not None:
+        from jupyter_agents.models.cached import with_cache
+
+        model = with_cache(model, run.cache)
+    if run.state.is_fresh and not effect.aside:
+        run.state.is_fresh = False
+        request = replace(request, fresh=True)
+    return model.complete(request)
 
 
 def _failure(chat: int, agent: str, error: ModelError, seconds: float) -> ModelFailed:
@@ -347,10 +374,17 @@ class _Attributed:
         if isinstance(what, Retracted):
             self._take_back(what)
             return
+        if isinstance(what, Remark):
+            self._note(what)
+            return
         if isinstance(what, Waiting):  # another try begins anew
             self.said.clear()
             what = replace(what, agent=self.agent)
         self.run.tell(what)
+
+    def _note(self, what: Remark) -> None:
+        if not any(event.text == what.text for event in self.run.log.select(Noted)):  # type: ignore[attr-defined]
+            self.run.tell(self.run.log.append(Noted(self.run.chat, what.text, self.agent, "warning")))
 
     def _take_back(self, what: Retracted) -> None:
         """The log and the ledger keep what the page is to lose: it was said, and it was paid for."""

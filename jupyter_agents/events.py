@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from jupyter_agents.messages import Message, Usage
+from jupyter_agents.observers import tell_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class MessageSent(Event):
     """A message went from one agent to another, and both remember it; only the recipient does when `held_by` says so.
 
     `origin` says who made the words: a `model`, a `human`, `code` (a result), a `tool` (a result), or the
-    agent's own `program` (an opening message, a reply function, a default reply). `usage`, `replayed` and
+    agent's own `program` (an opening message, a reply function, a default reply). `usage`, `replayed`, `cached` and
     `seconds` are of the model call behind it.
     """
 
@@ -112,6 +113,11 @@ class MessageSent(Event):
     usage: Usage | None = None
     model: str | None = None
     replayed: bool = False
+    cached: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without `cached` where it was not."""
+        return _without_false(Event.to_json(self), "cached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ class ModelAsked(Event):
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswered(Event):
-    """A model replied. `usage` is `None` when the server gave none."""
+    """A model replied, now or when a recording or a cache had it reply. `usage` is `None` when the server gave none."""
 
     kind: ClassVar[str] = "model_answered"
     agent: str
@@ -178,6 +184,11 @@ class ModelAnswered(Event):
     model: str | None = None
     replayed: bool = False
     seconds: float = 0.0
+    cached: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without `cached` where it was not."""
+        return _without_false(Event.to_json(self), "cached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +361,13 @@ class Retracted(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class Remark(Notice):
+    """What a reader of the transcript should know of how a reply came. The driver has the log keep it once, as `Noted`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Paused(Notice):
     """A chat has come to rest since somebody has paused it (`is_paused`), or goes on.
 
@@ -402,6 +420,11 @@ class EventLog:
 
     def append(self, event: Event) -> Entry:
         """Add an event at the end; its entry."""
+        entry = self._add(event)
+        tell_event(self, entry)
+        return entry
+
+    def _add(self, event: Event) -> Entry:
         entry = Entry(len(self.entries), event)
         self.entries.append(entry)
         self._by_chat.setdefault(event.chat, []).append(entry)
@@ -447,7 +470,7 @@ class EventLog:
         for key, agent in agents.items():
             log._keys[id(agent)], log._agents[key] = key, agent
         for event in events:
-            log._chats = max(log._chats, log.append(event).event.chat + 1)
+            log._chats = max(log._chats, log._add(event).event.chat + 1)  # it happened before
         return log
 
     def new_chat(self) -> int:
@@ -467,6 +490,10 @@ def _number(entry: Entry) -> int:
 
 Listener = Callable[["Entry | Notice"], None]
 """Whoever wants to know: called with every entry of the log and every notice, in order, on the driver's thread."""
+
+
+def _without_false(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return found if found[name] else {key: value for key, value in found.items() if key != name}
 
 
 def _plain(value: Any) -> Any:

@@ -27,12 +27,14 @@ class Limits:
     """What ends a chat besides its agents. `max_turns` counts round trips: one message each way.
 
     `reply_format` is whose replies (its key in the log) are to have which form: the first that has it answers the chat.
+    `cache` ends nothing: it is what is asked before a model is, and goes with a chat as the limits do.
     """
 
     max_turns: int | None = None
     termination: Condition | None = None
     budget: Budget | None = None
     reply_format: tuple[str, Any] | None = None
+    cache: Any = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         turns = self.max_turns

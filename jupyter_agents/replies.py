@@ -34,6 +34,7 @@ class Reply:
     usage: Usage | None = None
     model: str | None = None
     replayed: bool = False
+    cached: bool = False
 
     def __iter__(self) -> Iterator[Any]:
         yield self.final

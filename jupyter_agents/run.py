@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jupyter_agents.agents.begun import Begun
     from jupyter_agents.executors.sink import OutputSink
     from jupyter_agents.journal.recording import Tape
+    from jupyter_agents.models.cache import Cache
     from jupyter_agents.progress import Progress
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class RunState:
     the first of them is called. `forms` are those
     of which the log knows that they are asked for, `answer` is the message for which the chat was held, if it was for such. `nested` is how many chats between two agents are
     under way directly within this one. `begun` is what agents, by their keys in the log, have begun to do in this chat
-    when it was broken off, and are not to do again.
+    when it was broken off, and are not to do again. With `is_fresh` the next reply of a model is not to come from a cache.
     """
 
     is_over: bool = False
@@ -45,13 +46,14 @@ class RunState:
     answer: Message | None = None
     nested: int = 0
     begun: dict[str, Begun] = field(default_factory=dict)
+    is_fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Run:
     """What a driver works with: the log, the ledger, who listens, the tape, and which chat of the log this is.
 
-    `name` is what that is called, if anything. With `passes_on` the one who listens tells another run of it. `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
+    `cache` is asked before any model. `name` is what that is called, if anything. With `passes_on` the one who listens tells another run of it. `pairs` are the pairs of agents (by `id`) whose chats are under way around this one, each with a token of its own.
     """
 
     log: EventLog = field(default_factory=EventLog)
@@ -66,6 +68,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     control: Control = field(default_factory=Control)
     passes_on: bool = False
+    cache: Cache | None = None
 
     def output_sink(self) -> OutputSink | None:
         """Where code shows things, if a listener takes them; otherwise they go to the cell."""

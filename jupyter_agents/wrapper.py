@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.effects import Complete
-from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import Listener
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest, check_configured
+from jupyter_agents.models.cache import Cache
+from jupyter_agents.models.cached import with_cache
 from jupyter_agents.models.classic_response import ClassicResponse
 from jupyter_agents.models.client import register_client
 from jupyter_agents.models.config import model_from_config
 from jupyter_agents.models.config_keys import ALIASES, CALL_KEYS, CONNECTION_KEYS, IGNORED_KEYS, check_keys
 from jupyter_agents.models.fallback import Answer, FallbackModel
-from jupyter_agents.models.masking import MaskedConfig, kind_of
+from jupyter_agents.models.masking import MaskedConfig
+from jupyter_agents.models.templates import asked_messages
 from jupyter_agents.run import ThisRun, Within
 
 _OF_MODEL = frozenset({"config_list", *CONNECTION_KEYS, *CALL_KEYS, *IGNORED_KEYS, *ALIASES})
@@ -66,8 +68,8 @@ class OpenAIWrapper:
     async def _create(
         self,
         *,
-        messages: Sequence[Mapping[str, Any]] | None = None,
-        prompt: str | None = None,
+        messages: Sequence[Mapping[str, Any]] | Callable[..., Any] | None = None,
+        prompt: str | Callable[..., Any] | None = None,
         context: Mapping[str, Any] | None = None,
         agent: Any = None,
         **config: Any,
@@ -75,10 +77,16 @@ class OpenAIWrapper:
         """The response to messages. What of `config` is said here goes before what the configs say.
 
         `context` is what a filter and templates read. `prompt` is one message of a user. `agent` says who asks, by name.
+
+        `messages`, the content of one, or `prompt` may be a function of the context, plain or async. With
+        `allow_format_str_template` text is a template, too: `{name}` stands for what the context has under that name.
+        What models, tools and functions have said is never filled in.
         """
         check_keys(config, "create()")
         options = {key: value for key, value in config.items() if key not in _OF_MODEL}
-        request = ModelRequest(_checked(messages, prompt), options, context)
+        allows_format = bool((self._config | config).get("allow_format_str_template"))
+        asked = await asked_messages(messages, prompt, context, allows_format=allows_format)
+        request = ModelRequest(asked, options, context)
         call = _Call(self._model_with(config))
         await self._ask(call, request, str(getattr(agent, "name", agent) or type(self).__name__))
         return await self._response(call, request)
@@ -168,8 +176,16 @@ class _Call:
         self.reply = ModelReply()
 
     @property
+    def parts(self) -> tuple[Model, ...]:
+        return (self.model,)
+
+    @property
     def scripted(self) -> bool:
         return bool(getattr(self.model, "scripted", False))
+
+    def caching(self, cache: Cache) -> Model:
+        self.model = with_cache(self.model, cache)
+        return self
 
     def check_configured(self) -> None:
         check_configured(self.model)
@@ -184,17 +200,6 @@ class _Call:
 
 async def _performed(effect: Complete) -> ModelReply:
     return await effect
-
-
-def _checked(messages: Any, prompt: str | None) -> list[Mapping[str, Any]]:
-    if messages is None and isinstance(prompt, str):
-        return [{"role": "user", "content": prompt}]
-    if not isinstance(messages, list | tuple) or not messages or not all(isinstance(one, Mapping) for one in messages):
-        raise ConfigurationError(
-            f"Cannot ask a model with messages {kind_of(messages)}: a list of dictionaries is accepted. "
-            "Give messages=[{'role': 'user', 'content': …}], or prompt='…'."
-        )
-    return list(messages)
 
 
 def _price(reply: ModelReply, price: Any) -> float | None:

@@ -230,11 +230,11 @@ def test_events_of_a_chat_are_json_by_which_agents_are_told_apart():
 # -- 12, 13, 20: models ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["seed", "cache_seed"])
-def test_model_is_asked_anew_and_nothing_is_written_when_a_chat_is_held_twice(server, tmp_path, monkeypatch, key):
+@pytest.mark.parametrize("config", [{}, {"seed": 41}, {"cache_seed": None}])  # a seed that is given asks for a cache
+def test_model_is_asked_anew_and_nothing_is_written_when_a_chat_is_held_twice(server, tmp_path, monkeypatch, config):
     # a cache in .cache/41 of the working directory answers from the second time on
     monkeypatch.chdir(tmp_path)
-    agent = AssistantAgent("assistant", llm_config=server.config | {key: 41})
+    agent = AssistantAgent("assistant", llm_config=server.config | config)
     server.enqueue("First.", "Second.")
 
     said = [user().initiate_chat(agent, message="go", max_turns=1).summary for _ in range(2)]

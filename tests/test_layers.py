@@ -16,6 +16,7 @@ L0 = (
     "errors",
     "messages",
     "events",
+    "observers",
     "effects",
     "code_blocks",
     "last_word",
@@ -65,6 +66,8 @@ L2 = (
     "forks",
     "saving",
     "series",
+    "tracing",
+    "span_attributes",
     "taking_back",
     "background",
 )
@@ -83,6 +86,7 @@ RULES = Rules(
         "mcp": frozenset({"mcp"}),
         "optuna": frozenset({"tuning.proposals"}),
         "genai_prices": frozenset({"prices"}),
+        "opentelemetry": frozenset({"tracing"}),
         "bm25s": frozenset({"retrieval.index"}),
         "pypdf": frozenset({"retrieval.documents"}),
         "sympy": frozenset({"formula"}),
@@ -103,6 +107,7 @@ HEAVY = (
     "anyio",
     "optuna",
     "genai_prices",
+    "opentelemetry",
 )
 
 

@@ -20,6 +20,7 @@ from jupyter_agents.conversation import ChatResult, TurnLoop, check_people, chec
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import MessageSent
+from jupyter_agents.models.cache import to_cache
 from jupyter_agents.progress import Limits, check_flag
 from jupyter_agents.replies import Reply
 from jupyter_agents.run import Run, ThisRun
@@ -60,6 +61,7 @@ class ChatHolding(ReplyChain):
         summary_method: SummaryMethod = "last_msg",
         summary_args: Mapping[str, Any] | None = None,
         response_format: Any = None,
+        cache: Any = None,
         **context: Any,
     ) -> ChatResult:
         """Begin a chat with another agent and hold it to its end.
@@ -78,6 +80,9 @@ class ChatHolding(ReplyChain):
         JSON of that form, which is checked, and mended aside where it does not fit. The first such reply answers the chat;
         `result.value` is its value.
 
+        `cache` (a `Cache`, the path of one, or `True`) is asked before any model, here and in nested chats, and goes before
+        those of their configs.
+
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
         _check_agent(recipient)
@@ -85,7 +90,10 @@ class ChatHolding(ReplyChain):
         for name, flag in (("clear_history", clear_history), ("silent", silent)):
             check_flag(name, flag)
         form = asked_of(recipient, response_format)
-        limits, summary = Limits(max_turns, termination, budget, form), Summary(summary_method, summary_args or {})
+        limits, summary = (
+            Limits(max_turns, termination, budget, form, to_cache(cache)),
+            Summary(summary_method, summary_args or {}),
+        )
         summary.check(self, recipient)
         message = await openings.opening_message(self, recipient, context)
         first = None if message is None else Reply(True, message)
@@ -161,7 +169,7 @@ class ChatHolding(ReplyChain):
         """Hold a chat that begins with what is said `first`; without that, a person is asked for it."""
         parent = await ThisRun()
         log = None if opening.clear_history else self.log_with(recipient)
-        run = await open_run(log, silent=silent, budget=limits.budget)
+        run = await open_run(log, silent=silent, budget=limits.budget, cache=limits.cache)
         limits = asked_by_key(limits, run.log, self, recipient)
         if first is None:
             check_person(self, run, f"{self.name!r} has no message to begin with", "Pass message='…'")

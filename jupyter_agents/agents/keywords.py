@@ -32,7 +32,7 @@ OF_CHAT = (
     "cache",
     "verbose",
 )
-"""What every chat may be given; the last two are of later versions of the classic framework, and without effect."""
+"""What every chat may be given; the last one is of later versions of the classic framework, and without effect."""
 _SURE, _NEAR = 0.88, 0.83
 """How alike a name must be to be a slip: where anything might be read (so `results` is none of `n_results`), and where not."""
 

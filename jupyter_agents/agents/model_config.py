@@ -7,12 +7,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.meant import short
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 from jupyter_agents.models.masking import MaskedConfig, kind_of
+
+if TYPE_CHECKING:
+    from jupyter_agents.models.cache import Cache
 
 FOR_CALLS = frozenset({"functions", "function_call", "tools", "tool_choice", "parallel_tool_calls", "response_format"})
 """Options that are for what an agent says, and out of place where its model is asked aside."""
@@ -35,6 +38,12 @@ class SessionModel:
         from jupyter_agents.models.base import check_configured
 
         check_configured(self._find())
+
+    def caching(self, cache: Cache) -> Model:
+        """The model that is meant now, with a cache."""
+        from jupyter_agents.models.cached import with_cache
+
+        return with_cache(self._find(), cache)
 
     def renamed(self, name: str) -> Model:
         """The model of this name where the session's is."""
@@ -178,14 +187,18 @@ def _check_signatures(config: Mapping[str, Any]) -> None:
 
 
 def _model_of(config: Mapping[str, Any]) -> Model:
+    from jupyter_agents.models.cache import cache_of
+    from jupyter_agents.models.cached import with_cache
     from jupyter_agents.models.config import model_from_config, with_fallback
     from jupyter_agents.models.config_keys import CONNECTION_KEYS
     from jupyter_agents.models.named import is_bare
 
     if {"model", "config_list", "model_client_cls", *CONNECTION_KEYS}.isdisjoint(config):
-        return with_fallback([SessionModel()], [config.get("filter_func")], config.get("total_timeout"))
-    model = model_from_config(config)  # whatever is wrong with it is said now
-    return NamedModel(config["model"], _copied(config)) if is_bare(config) else model
+        model, cache = SessionModel(), cache_of(config)
+        models: list[Model] = [model if cache is None else with_cache(model, cache)]
+        return with_fallback(models, [config.get("filter_func")], config.get("total_timeout"))
+    found = model_from_config(config)  # whatever is wrong with it is said now
+    return NamedModel(config["model"], _copied(config)) if is_bare(config) else found
 
 
 def _copied(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from jupyter_agents.run import Run, ThisRun
 if TYPE_CHECKING:
     from jupyter_agents.agents.responsive import ResponsiveAgent
     from jupyter_agents.events import EventLog
+    from jupyter_agents.models.cache import Cache
     from jupyter_agents.progress import Limits
 
 KEY = "response_format"
@@ -262,8 +263,9 @@ class _Told:
     It does so beneath a request: what is recorded is the same, whichever server answered.
     """
 
-    def __init__(self, model: Model, form: ReplyFormat) -> None:
+    def __init__(self, model: Model, form: ReplyFormat, known_as: Model | None = None) -> None:
         self._model, self._form = model, form
+        self._known_as = model if known_as is None else known_as
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -271,15 +273,21 @@ class _Told:
     def __repr__(self) -> str:
         return repr(self._model)
 
+    def caching(self, cache: Cache) -> Model:
+        """The same with a cache, which knows both ways of asking apart."""
+        from jupyter_agents.models.cached import with_cache
+
+        return _Told(with_cache(self._model, cache), self._form, self._known_as)
+
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request."""
-        if not any(one is self._model for one in self._form.refused_by):
+        if not any(one is self._known_as for one in self._form.refused_by):
             try:
                 return await self._model.complete(request)
             except ModelRejectedError as error:
                 if not _is_about_the_form(error):
                     raise
-                self._form.refused_by.append(self._model)
+                self._form.refused_by.append(self._known_as)
         return await self._model.complete(_in_words(request))
 
 

@@ -312,6 +312,7 @@ def _said(reply: ModelReply) -> Reply:
         usage=reply.usage,
         model=reply.model,
         replayed=reply.replayed,
+        cached=reply.cached,
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_agents.agents.faces import call_of
-from jupyter_agents.errors import InvalidMessageError
 from jupyter_agents.messages import Message
+from jupyter_agents.models.templates import filled_in
 
 
 async def prepared(message: Any, recipient: Any) -> Message:
@@ -21,18 +21,8 @@ async def prepared(message: Any, recipient: Any) -> Message:
     if callable(content):
         content = await call_of("the content of a message", None, content, context or {})
     elif isinstance(content, str) and context and _fills_templates(recipient):
-        content = _filled_in(content, context)
+        content = filled_in(content, context)
     return Message.from_dict({**message, "content": content})
-
-
-def _filled_in(template: str, context: Mapping[str, Any]) -> str:
-    try:
-        return template.format(**context)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise InvalidMessageError(
-            f"Cannot fill in the template {template!r}: {error!r}; the context has {', '.join(context)}. "
-            "Add what is missing, and write {{ and }} for braces that are text."
-        ) from error
 
 
 def _fills_templates(recipient: Any) -> bool:

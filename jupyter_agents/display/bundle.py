@@ -414,6 +414,7 @@ def _metadata(event: MessageSent, seconds: float | None, ran: Sequence[CodeFinis
         event,
         seconds,
         replayed=event.replayed or None,
+        cached=event.cached or None,
         blocks=[block_id for _, block_id in changes_of(ran)] or None,
         is_change_unknown=is_unknown(ran) or None,
     )

@@ -95,6 +95,7 @@ def _of_this_run(one: SpeakerFacts) -> dict[str, Any]:
     found = {
         "usage": one.usage.to_json() if one.usage.total_tokens is not None else None,
         "replayed_calls": one.replayed_calls or None,
+        "cached_calls": one.cached_calls or None,
         "model_seconds": None if one.model_seconds is None else round(one.model_seconds, 3),
         "code_seconds": None if one.code_seconds is None else round(one.code_seconds, 3),
     }

@@ -119,7 +119,7 @@ def steps_of(events: Iterable[Event]) -> list[Step]:
 def _step(event: Event, turn: int) -> Step | None:
     match event:
         case ModelAnswered():
-            return Step(turn, event.agent, "model", None if event.replayed else event.seconds)
+            return Step(turn, event.agent, "model", None if event.replayed or event.cached else event.seconds)
         case ModelFailed():
             return Step(turn, event.agent, "model", failed=True)
         case CodeFinished():

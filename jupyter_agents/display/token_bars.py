@@ -66,7 +66,11 @@ def tokens(amount: int | None) -> str:
 
 
 def _mark(one: SpeakerFacts, *, replays: bool) -> str:
-    return ("≈" if one.all_usage.estimated else "") + ("↻" if replays and one.replayed_calls else "")
+    return ("≈" if one.all_usage.estimated else "") + ("↻" if replays and _is_unpaid(one) else "")
+
+
+def _is_unpaid(one: SpeakerFacts) -> bool:
+    return one.replayed_calls + one.cached_calls > 0
 
 
 def _notes(callers: Sequence[SpeakerFacts], shown: Sequence[SpeakerFacts], *, replays: bool) -> list[str]:
@@ -75,12 +79,17 @@ def _notes(callers: Sequence[SpeakerFacts], shown: Sequence[SpeakerFacts], *, re
         note
         for note, is_needed in (
             ("≈ estimated: the server gave no counts", any(one.all_usage.estimated for one in shown)),
-            ("↻ replayed: not paid for now", replays and any(one.replayed_calls for one in shown)),
+            (f"↻ {_whence(shown)}: not paid for now", replays and any(map(_is_unpaid, shown))),
             ("– unknown", any(_is_unknown(one.all_usage) for one in shown)),
             (f"and {len(callers) - len(shown)} more in the table", len(callers) > len(shown)),
         )
         if is_needed
     ]
+
+
+def _whence(shown: Sequence[SpeakerFacts]) -> str:
+    found = {"replayed": any(one.replayed_calls for one in shown), "cached": any(one.cached_calls for one in shown)}
+    return " or ".join(name for name, is_so in found.items() if is_so)
 
 
 def _is_unknown(usage: Usage) -> bool:

@@ -1,4 +1,4 @@
-"""What the model calls of a chat took, in the classic form: by model, with and without those that were replayed."""
+"""What the model calls of a chat took, in the classic form: by model, with and without those that were replayed or cached."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def classic_cost(calls: Iterable[ModelAnswered]) -> dict[str, dict[str, Any]]:
     known = list(calls)
     return {
         "usage_including_cached_inference": _summed(known),
-        "usage_excluding_cached_inference": _summed(one for one in known if not one.replayed),
+        "usage_excluding_cached_inference": _summed(one for one in known if not (one.replayed or one.cached)),
     }
 
 

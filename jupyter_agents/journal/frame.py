@@ -26,6 +26,7 @@ COLUMNS = {
     "tokens_out": "Int64",
     "estimated": "boolean",
     "replayed": "bool",
+    "cached": "bool",
     "seconds": "Float64",
     "finish_reason": "string",
     "silent": "bool",
@@ -63,7 +64,7 @@ def _rows(events: Iterable[Event], initiator: str) -> Iterator[dict[str, Any]]:
     turns: defaultdict[int, int] = defaultdict(int)
     seconds: dict[tuple[int, str], float] = {}
     for event in events:
-        if isinstance(event, ModelAnswered) and not event.replayed:
+        if isinstance(event, ModelAnswered) and not (event.replayed or event.cached):
             seconds[event.chat, event.agent] = event.seconds
         elif isinstance(event, CodeFinished) and event.status != "refused":
             key = event.chat, event.agent
@@ -91,6 +92,7 @@ def _row(event: MessageSent, turn: int, initiator: str, seconds: float | None) -
         "tokens_out": usage.completion_tokens if usage else None,
         "estimated": usage.estimated if usage else None,
         "replayed": event.replayed,
+        "cached": event.cached,
         "seconds": seconds if event.origin in ("model", "code") else None,
         "finish_reason": message.finish_reason,
         "silent": event.silent,

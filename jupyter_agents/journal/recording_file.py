@@ -322,7 +322,7 @@ def _exchange(line: bytes, number: int, fail: _Fail) -> Exchange:
     data = _parsed(line, number, fail)
     kind = data.get("kind")
     try:
-        outcome = _reply(data["reply"]) if kind == "model" else _answer(data["answer"])
+        outcome = _reply(data["reply"], data.get("cached") is True) if kind == "model" else _answer(data["answer"])
         exchange = Exchange(
             conversation=data["conversation"],
             chat=data["chat"],
@@ -374,8 +374,8 @@ def _are_parts(parts: Any) -> bool:
     return isinstance(parts, list | tuple)
 
 
-def _reply(data: Mapping[str, Any]) -> ModelReply:
-    reply = ModelReply.from_json(data, replayed=True)
+def _reply(data: Mapping[str, Any], is_cached: bool) -> ModelReply:
+    reply = ModelReply.from_json(data, replayed=True, cached=is_cached)
     calls = (reply.function_call, *reply.tool_calls) if reply.function_call else reply.tool_calls
     texts = (reply.content, reply.refusal, reply.model, *(call.id for call in calls))
     counts = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply.usage else ()

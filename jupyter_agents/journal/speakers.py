@@ -23,10 +23,11 @@ from jupyter_agents.messages import Usage
 class SpeakerFacts:
     """What one speaker did in a chat and in the chats nested in it.
 
-    `model_calls` are those that were answered, replayed ones included; `usage` is what the others used, and
-    `replayed_usage` what the replayed ones had used when they were recorded. `failed_calls` came to nothing.
+    `model_calls` are those that were answered, replayed and cached ones included; `usage` is what the others used,
+    `replayed_usage` what the replayed ones had used when they were recorded, and `cached_usage` what those had used
+    that a cache has answered. `failed_calls` came to nothing.
     `blocks` are those that ran, `failed_blocks` of them ended with an error; `refused_blocks` did not run.
-    Seconds are of this run, and `None` where nothing was measured: replayed calls, tools and people are not.
+    Seconds are of this run, and `None` where nothing was measured: replayed and cached calls, tools and people are not.
 
     >>> SpeakerFacts("assistant", messages=2).model_seconds is None
     True
@@ -47,11 +48,13 @@ class SpeakerFacts:
     tool_calls: int = 0
     failed_tools: int = 0
     answers: int = 0
+    cached_calls: int = 0
+    cached_usage: Usage = field(default_factory=Usage)
 
     @property
     def all_usage(self) -> Usage:
-        """The tokens of all answered calls, whether in this run or when they were recorded."""
-        return self.usage + self.replayed_usage
+        """The tokens of all answered calls, whether in this run or when they were recorded or kept."""
+        return self.usage + self.replayed_usage + self.cached_usage
 
     def plus(self, found: Mapping[str, Any]) -> SpeakerFacts:
         """The same with so much more of some fields; what is unknown adds nothing."""
@@ -89,6 +92,8 @@ def _what_it_adds(event: Event) -> tuple[str, Mapping[str, Any]]:
 def _of_call(event: ModelAnswered) -> Mapping[str, Any]:
     if event.replayed:
         return {"model_calls": 1, "replayed_calls": 1, "replayed_usage": event.usage}
+    if event.cached:
+        return {"model_calls": 1, "cached_calls": 1, "cached_usage": event.usage}
     return {"model_calls": 1, "usage": event.usage, "model_seconds": event.seconds}
 
 

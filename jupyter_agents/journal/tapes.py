@@ -223,7 +223,8 @@ class RecordingTape(Tape):
         if isinstance(outcome, Answer):
             return entry | {"prompt": json.loads(asked.head), "answer": said}
         entry |= self._news(asked, ModelReply.from_json(said))
-        return entry | ({"scripted": True} if is_scripted else {}) | {"reply": said}
+        whence = {"scripted": is_scripted, "cached": outcome.cached}
+        return entry | {name: True for name, is_so in whence.items() if is_so} | {"reply": said}
 
     def _news(self, asked: Asked, reply: ModelReply) -> dict[str, Any]:
         """What a reader does not know from the turn before."""

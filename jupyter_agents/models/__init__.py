@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 
 if TYPE_CHECKING:
+    from jupyter_agents.models.cache import Cache
     from jupyter_agents.models.config import model_from_config
     from jupyter_agents.models.config_keys import INFERENCE_KEYS
     from jupyter_agents.models.config_lists import config_list_from_json, filter_config
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INFERENCE_KEYS",
     "PRESETS",
+    "Cache",
     "FallbackModel",
     "LocalServer",
     "Model",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cache": "cache",
     "FallbackModel": "fallback",
     "INFERENCE_KEYS": "config_keys",
     "LocalServer": "local",

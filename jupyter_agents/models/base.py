@@ -16,12 +16,13 @@ class ModelRequest:
     """What a model is asked: messages in wire form, and inference options as the agent set them.
 
     All belong to the caller and must not be changed by a model. `context` is what templates and filters read; it is
-    never sent. `deadline` is when all of it should be over, by `time.monotonic()`: a model may have less time of its own.
+    never sent. `fresh` asks for a reply that no cache holds. `deadline` is when all of it should be over, by `time.monotonic()`: a model may have less time of its own.
     """
 
     messages: Sequence[Mapping[str, Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] | None = None
+    fresh: bool = False
     deadline: float | None = field(default=None, compare=False)
 
 

@@ -47,6 +47,10 @@ class ClientModel:
         """The model and its client, for a person."""
         return f"{self._config.get('model')!r} of {self.class_name}"
 
+    def question(self, request: ModelRequest) -> dict[str, Any]:
+        """What the client is asked, as far as it changes the reply: how a cache knows it."""
+        return {"of": [self.class_name, self._config.get("base_url")], "asked": self._parameters(request)}
+
     @property
     def is_registered(self) -> bool:
         """Whether the class is known."""
@@ -73,10 +77,7 @@ class ClientModel:
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request."""
         self.check_configured()
-        said = {"model": self._config.get("model"), **self._options, **request.options}
-        parameters = {key: value for key, value in said.items() if value is not None}
-        parameters["messages"] = [copy.deepcopy(dict(one)) for one in request.messages]
-        response = await self._call("create", parameters)
+        response = await self._call("create", self._parameters(request))
         messages = list(await self._call("message_retrieval", response) or ())
         if not messages:
             raise MalformedReplyError(
@@ -84,6 +85,12 @@ class ClientModel:
             )
         usage = await self._call("get_usage", response) if hasattr(self._client, "get_usage") else None
         return self._reply(response, messages, usage)
+
+    def _parameters(self, request: ModelRequest) -> dict[str, Any]:
+        said = {"model": self._config.get("model"), **self._options, **request.options}
+        parameters = {key: value for key, value in said.items() if value is not None}
+        parameters["messages"] = [copy.deepcopy(dict(one)) for one in request.messages]
+        return parameters
 
     async def _call(self, name: str, argument: Any) -> Any:
         function = getattr(self._client, name)

@@ -1,7 +1,8 @@
 """From what a user writes (`llm_config`, a config list, a name) to a model, with the next config as the fallback.
 
 The classic keys are taken as they were: `config_list`, `api_base` and `request_timeout` among them. What has no meaning
-here any more is accepted and ignored (`IGNORED_KEYS`): nothing is cached on disk unless asked for.
+here any more is accepted and ignored (`IGNORED_KEYS`). Nothing is cached unless a config asks for it, by `cache`, or
+by a `cache_seed`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.base import Model
+from jupyter_agents.models.cache import cache_of
 from jupyter_agents.models.config_keys import ALIASES, CALL_KEYS, CONNECTION_KEYS, IGNORED_KEYS, check_keys
 from jupyter_agents.models.config_lists import checked_list
 from jupyter_agents.models.fallback import FallbackModel, WithOptions
@@ -43,7 +45,7 @@ def model_from_config(llm_config: Mapping[str, Any] | str | Model | None = None)
     shared = {key: value for key, value in llm_config.items() if key != "config_list"}
     configs = llm_config.get("config_list")
     merged = [shared] if configs is None else [shared | dict(config) for config in checked_list(configs)]
-    models = [_one_model(_in_a_hurry(config)) for config in merged[:-1]] + [_one_model(merged[-1])]
+    models = [_one_cached(_in_a_hurry(config)) for config in merged[:-1]] + [_one_cached(merged[-1])]
     return with_fallback(models, [config.get("filter_func") for config in merged], shared.get("total_timeout"))
 
 
@@ -69,6 +71,16 @@ def request_options(llm_config: Mapping[str, Any]) -> dict[str, Any]:
 def _in_a_hurry(config: dict[str, Any]) -> dict[str, Any]:
     """No retries where another config can answer at once, as in the classic framework."""
     return {"max_retries": 0} | config
+
+
+def _one_cached(config: Mapping[str, Any]) -> Model:
+    cache = cache_of(config)
+    model = _one_model(config)
+    if cache is None or getattr(model, "scripted", False):
+        return model
+    from jupyter_agents.models.cached import with_cache
+
+    return with_cache(model, cache)
 
 
 def _one_model(config: Mapping[str, Any]) -> Model:

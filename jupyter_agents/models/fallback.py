@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from jupyter_agents.errors import (
 )
 from jupyter_agents.events import Retracted, Waiting
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest, check_configured
+from jupyter_agents.models.cache import Cache
+from jupyter_agents.models.cached import with_cache
 from jupyter_agents.models.filters import Filter, checked_filter, passes
 from jupyter_agents.models.masking import kind_of, shown
 from jupyter_agents.models.retries import is_break, retraction
@@ -55,6 +58,10 @@ class WithOptions:
     def scripted(self) -> bool:
         """Whether its words are written by hand."""
         return bool(getattr(self._model, "scripted", False))
+
+    def caching(self, cache: Cache) -> Model:
+        """The same with a cache."""
+        return WithOptions(with_cache(self._model, cache), self._options)
 
     def renamed(self, name: str) -> Model:
         """The same with another model at the same endpoint."""
@@ -123,6 +130,12 @@ class FallbackModel:
     def source(self) -> str:
         """The models, for a person."""
         return " or ".join(map(_name, self.models))
+
+    def caching(self, cache: Cache) -> FallbackModel:
+        """The same with a cache for each model, so that filters hear of cached replies, too."""
+        other = copy.copy(self)
+        other.models = other.parts = tuple(with_cache(model, cache) for model in self.models)
+        return other
 
     def renamed(self, name: str) -> Model:
         """A model of this name at the endpoint of the first."""

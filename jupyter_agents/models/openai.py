@@ -141,6 +141,13 @@ class OpenAIModel:
         other.model, other._endpoint = name, replace(self._endpoint, deployment=None)
         return other
 
+    def question(self, request: ModelRequest) -> dict[str, Any]:
+        """What is asked of which server, as plain data: the same for the same question. No key is in it."""
+        endpoint = self._endpoint.resolve()
+        body, path = self._encode(request, endpoint)
+        asked = {key: value for key, value in json.loads(body).items() if key not in ("stream", "stream_options")}
+        return {"at": [endpoint.base_url, path, endpoint.query], "asked": asked}
+
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer the request. Text is told as it comes."""
         endpoint, patience = self._endpoint.resolve(), Patience(self._seconds(request), self.idle_timeout)
