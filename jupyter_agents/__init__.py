@@ -73,6 +73,7 @@ _HOMES = {
     "jupyter_agents.tracing": ("start_tracing", "stop_tracing", "use_tracing"),
     "jupyter_agents.tuning": ("a_evaluate", "a_tune", "evaluate", "tune"),
     "jupyter_agents.wrapper": ("OpenAIWrapper",),
+    "jupyter_agents.agents.usage": ("gather_usage_summary",),
     "jupyter_agents.saving": ("load_agents", "load_chat"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

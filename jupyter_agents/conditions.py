@@ -16,7 +16,7 @@ from jupyter_agents.likeness import is_blank, repetition
 from jupyter_agents.meant import condition_meant, function_name, is_number, is_whole, short
 from jupyter_agents.messages import Message, Usage
 from jupyter_agents.nearest import nearest
-from jupyter_agents.prices import Prices, own_price
+from jupyter_agents.prices import Prices, dollars, own_price
 
 T = TypeVar("T")
 
@@ -27,7 +27,8 @@ class ChatFacts:
 
     `speakers` has a name for each message. `seconds` are those since the chat began in this run, pauses left out.
     `usage` has the tokens of each model, of nested chats too; `tokens` is their sum. Models in `uncounted` have also
-    answered calls of which the usage is not known. Replayed calls count as they did when they were recorded, so that
+    answered calls of which the usage is not known. `cost` is what calls have cost in US dollars, by their configs or by
+    published prices; models in `unpriced` have answered calls whose price is not known. Replayed calls count as they did when they were recorded, so that
     a replay ends where the chat did. `present` has the names of those who may speak in the chat, `tools` those of the
     functions and tools that they know; only `doubt` is told them.
     """
@@ -37,6 +38,8 @@ class ChatFacts:
     seconds: float | None = None
     usage: Mapping[str, Usage] = field(default_factory=dict)
     uncounted: Collection[str] = ()
+    cost: float | None = None
+    unpriced: Collection[str] = ()
     present: Collection[str] | None = None
     tools: Collection[str] | None = None
 
@@ -323,6 +326,7 @@ class MaxTokens(Condition):
 class MaxCost(Condition):
     """Ends a chat once the calls of its models, with those of nested chats, have cost so much, in the unit of `prices`.
 
+    Without `prices` it is US dollars, by the `price` in the models' configs or by published prices (the extra `prices`).
     A price that is not known is not 0: it does not count, the transcript says so, and the chat may cost more.
 
     >>> stop = MaxCost(0.01, {"m": (0.001, 0.002)})
@@ -331,10 +335,12 @@ class MaxCost(Condition):
     """
 
     limit: float
-    prices: Prices = field(hash=False)
+    prices: Prices | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         _check_above("MaxCost", self.limit, 0)
+        if self.prices is None:
+            return
         if not callable(self.prices) and not isinstance(self.prices, Mapping):
             raise ConfigurationError(
                 f"Cannot limit the cost: prices is {self.prices!r}. Give a dictionary of models to (price of 1,000 tokens "
@@ -345,6 +351,8 @@ class MaxCost(Condition):
 
     def judge(self, facts: ChatFacts) -> str | None:
         """See `Condition`."""
+        if self.prices is None:
+            return self._judged_by_cost(facts)
         costs = self._costs(facts)
         known = [cost for cost in costs.values() if cost is not None]
         if not known or sum(known) < self.limit:
@@ -354,12 +362,18 @@ class MaxCost(Condition):
 
     def doubt(self, facts: ChatFacts) -> str | None:
         """See `Condition`."""
-        unknown = {name for name, cost in self._costs(facts).items() if cost is None} | set(facts.uncounted)
+        unpriced = {name for name, cost in self._costs(facts).items() if cost is None} | set(facts.uncounted)
+        unknown = set(facts.unpriced) if self.prices is None else unpriced
         return (
             f"What {_named(sorted(unknown))} costs is not all known; the rest does not count as spent."
             if unknown
             else None
         )
+
+    def _judged_by_cost(self, facts: ChatFacts) -> str | None:
+        if facts.cost is None or facts.cost < self.limit:
+            return None
+        return f"{'at least ' if facts.unpriced else ''}{dollars(facts.cost)} of {dollars(self.limit)} was spent"
 
     def _costs(self, facts: ChatFacts) -> dict[str, float | None]:
         return {name: self._cost(name, usage) for name, usage in facts.usage.items()}
@@ -367,7 +381,7 @@ class MaxCost(Condition):
     def _cost(self, name: str, usage: Usage) -> float | None:
         if callable(self.prices):
             return _asked("the prices", self.prices, name, usage)
-        return own_price(self.prices, name, usage)
+        return None if self.prices is None else own_price(self.prices, name, usage)
 
 
 @refuses_unknown

@@ -30,7 +30,7 @@ from jupyter_agents.events import (
     SeriesStarted,
     Summarised,
 )
-from jupyter_agents.journal.costs import classic_cost
+from jupyter_agents.journal.costs import classic_cost, paid, sum_of_costs
 from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
 from jupyter_agents.last_word import without_terminate
 from jupyter_agents.messages import Message, Usage
@@ -107,20 +107,25 @@ class ChatResult(Continuations):
 
     @property
     def usage(self) -> Usage:
-        """The tokens of all model calls of the chat and of the chats nested in it; those that a recording or a cache has answered are not counted."""
-        total = Usage()
-        for event in self._calls():
-            if event.usage is not None and not (event.replayed or event.cached):
-                total = total + event.usage
-        return total
+        """The tokens of all model calls of the chat and of the chats nested in it, also of replies that were dropped.
+
+        Those that a recording or a cache has answered are not counted.
+        """
+        return sum((one.usage or Usage() for one in paid(self.events)), Usage())
 
     @property
     def cost(self) -> dict[str, dict[str, Any]]:
-        """The tokens by model in the classic form, with and without replayed calls.
+        """Tokens and US dollars by model in the classic form, with and without replayed and cached calls.
 
-        Money in it is `None`: no price is known, and unknown is not 0. `MaxCost` counts with prices that are given.
+        Money is `None` where the price of a call is unknown, which is not 0. Prices are those of the models' configs, or
+        published ones (the extra `prices`), as they were when the calls were made.
         """
-        return classic_cost(self._calls())
+        return classic_cost(self.events)
+
+    @property
+    def money(self) -> float | None:
+        """US dollars that the model calls of the chat, and of the chats nested in it, have cost; `None` where one is unknown."""
+        return sum_of_costs(paid(self.events))
 
     @property
     def model_calls(self) -> int:
@@ -142,7 +147,7 @@ class ChatResult(Continuations):
 
         Columns: `chat` and `turn` (ordinals, from 0), `sender`, `recipient`, `role` (as the initiator sees it),
         `origin` (`model`, `human`, `code`, `tool` or `program`), `content` (text), `tool_calls` (lists of names),
-        `model`, `tokens_in`, `tokens_out` and `estimated` (of the model call behind the message), `replayed`, `cached`,
+        `model`, `tokens_in`, `tokens_out`, `estimated` and `cost` (US dollars, of the model call behind the message), `replayed`, `cached`,
         `seconds` (that the model or the code took in this run), `finish_reason`, `silent`. What is unknown is `<NA>`:
         the dtypes are nullable (`string`, `Int64`, `Float64`, `boolean`), but for the ordinals (`int64`),
         `tool_calls` (`object`), `replayed`, `cached` and `silent` (`bool`).
@@ -233,22 +238,25 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None,
     """The run of a new chat: nested in the one that is being driven, or a root chat on its own (or on `log`)."""
     here = await ThisRun()
     if here.depth and not here.state.is_over:
-        ledger = Ledger(budget or Budget(), here.ledger)  # one of its own, which knows what this chat has used
+        ledger = Ledger(
+            budget or Budget(), here.ledger, clock=here.control.clock
+        )  # one of its own, which knows what this chat has used
         name = here.state.name if here.state.reserved else ""
         chat = here.state.reserved.pop(0) if here.state.reserved else here.log.new_chat()
         run = replace(here, ledger=ledger, chat=chat, depth=here.depth + 1, state=RunState(), name=name)
     else:
         log = log or EventLog()
         recording = here.session.find_recording()
+        control = find_control()
         run = Run(
             log,
-            Ledger(budget or Budget()),
+            Ledger(budget or here.session.settings.budget or Budget(), clock=control.clock),
             (() if here.depth else here.listeners) or tuple(here.session.make_listeners()),
             here.session,
             recording.conversation() if recording is not None else None,
             log.new_chat(),
             depth=1,
-            control=find_control(),
+            control=control,
             cache=here.cache,
         )
     run = run if cache is None else replace(run, cache=cache)
@@ -384,6 +392,21 @@ def check_people(agents: Iterable[Any], run: Run) -> None:
             check_person(agent, run, f"{agent.name!r} has human_input_mode='ALWAYS'", way_out)
 
 
+def check_prices(agents: Iterable[Any], run: Run) -> None:
+    """Refuse to begin a chat with limited money, in which a model would be refused for its unknown price."""
+    if not run.ledger.needs_prices or (run.tape is not None and run.tape.replays_models):
+        return
+    from jupyter_agents.models.base import ModelRequest, is_configured
+    from jupyter_agents.models.pricing import check_priced
+
+    for agent in agents:
+        group = getattr(agent, "groupchat", None)
+        for one in (agent, *(group.agents if group is not None else ())):
+            model = getattr(one, "model", None)
+            if model is not None and is_configured(model):
+                check_priced(model, ModelRequest([]), one.name)
+
+
 def check_person(agent: Any, run: Run, why: str, way_out: str) -> None:
     """The same for one agent, for whom a person is certain to be asked."""
     is_replayed = run.tape is not None and run.tape.replays_people
@@ -481,6 +504,7 @@ async def send(run: Run, sender: Any, recipient: Any, said: Reply) -> None:
             model=said.model,
             replayed=said.replayed,
             cached=said.cached,
+            cost=said.cost,
         )
     )
     has_spoken(sender, run)

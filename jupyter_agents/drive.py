@@ -276,6 +276,15 @@ def _call_interruptibly(effect: CallTool, control: Control) -> Any:
 
 async def _complete(effect: Complete, run: Run) -> ModelReply:
     run.ledger.reserve_model_call()
+    if not run.ledger.limits_money:
+        return await _answered(effect, run)
+    from jupyter_agents.models.pricing import expected_cost
+
+    with run.ledger.holding(expected_cost(effect.model, effect.request) or 0.0):
+        return await _answered(effect, run)
+
+
+async def _answered(effect: Complete, run: Run) -> ModelReply:
     await Emit(ModelAsked(run.chat, effect.agent, len(effect.request.messages), effect.aside))
     started = time.monotonic()
     run = _with_tape(run)
@@ -283,7 +292,7 @@ async def _complete(effect: Complete, run: Run) -> ModelReply:
     if not reply:
         reply = await _ask_model(effect, run)
     tell_answer(run.log, run.chat, effect, reply)
-    run.ledger.spend(reply.usage, reply.model)
+    _spend(run, effect.agent, reply, is_paid=not (reply.replayed or reply.cached))
     seconds = time.monotonic() - started
     await Emit(
         ModelAnswered(
@@ -295,9 +304,19 @@ async def _complete(effect: Complete, run: Run) -> ModelReply:
             reply.replayed,
             seconds,
             reply.cached,
+            reply.cost,
         )
     )
     return reply
+
+
+def _spend(run: Run, agent: str, took: ModelReply | ModelFailed | Retracted, *, is_paid: bool = True) -> None:
+    """Have the ledger, and the agent, know what a call took. What is replayed counts as it did; a cache costs nothing."""
+    if is_paid or not getattr(took, "cached", False):
+        run.ledger.spend(took.usage, took.model, took.cost)
+    summary = getattr(run.log.agent_of(agent), "usage_summary", None)
+    if summary is not None:
+        summary.add(took.model, took.usage, took.cost, is_paid=is_paid)
 
 
 def _with_tape(run: Run) -> Run:
@@ -311,13 +330,19 @@ def _with_tape(run: Run) -> Run:
 async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     said: list[str] = []
     started = time.monotonic()
+    if run.ledger.needs_prices:
+        _check_price(effect)
     speaking = replace(run, listeners=(_Attributed(effect.agent, run, said, bool(effect.aside)),), passes_on=True)
     try:
         reply = (await Within(speaking, _asked(effect, run))).without_secrets()
     except ModelError as error:
         seconds = time.monotonic() - started
         tell_answer(run.log, run.chat, effect, error)
-        await Emit(_failure(run.chat, effect.agent, error, seconds))
+        failure = _failure(run.chat, effect.agent, error, seconds)
+        if failure.usage is not None:
+            _spend(run, effect.agent, failure)
+        await Emit(failure)
+        run.ledger.check_time()  # a reply that took all that was left ends the chat, and is no failure
         raise
     except Exception as error:
         was_in(error, "the model", effect.model, effect.agent)
@@ -343,14 +368,25 @@ def _asked(effect: Complete, run: Run) -> Coroutine[Any, Any, ModelReply]:
     if run.state.is_fresh and not effect.aside:
         run.state.is_fresh = False
         request = replace(request, fresh=True)
+    left = run.ledger.seconds_left
+    if left is not None:
+        deadline = time.monotonic() + left
+        request = replace(request, deadline=min(deadline, request.deadline or deadline))
     return model.complete(request)
+
+
+def _check_price(effect: Complete) -> None:
+    """Refuse to spend what nobody knows, before it is spent."""
+    from jupyter_agents.models.pricing import check_priced
+
+    check_priced(effect.model, effect.request, effect.agent)
 
 
 def _failure(chat: int, agent: str, error: ModelError, seconds: float) -> ModelFailed:
     """What is known of a reply that failed."""
     partial = error.partial
-    text, usage, model = (getattr(partial, name, None) for name in ("content", "usage", "model"))
-    return ModelFailed(chat, agent, str(error), text or "", seconds, usage, model)
+    text, usage, model, cost = (getattr(partial, name, None) for name in ("content", "usage", "model", "cost"))
+    return ModelFailed(chat, agent, str(error), text or "", seconds, usage, model, cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,8 +426,8 @@ class _Attributed:
         """The log and the ledger keep what the page is to lose: it was said, and it was paid for."""
         said = hide(what.text or "".join(self.said))
         self.said.clear()
-        self.run.ledger.spend(what.usage, what.model)
-        event = ReplyDropped(self.run.chat, self.agent, hide(what.reason), said, what.usage, what.model)
+        _spend(self.run, self.agent, what)
+        event = ReplyDropped(self.run.chat, self.agent, hide(what.reason), said, what.usage, what.model, what.cost)
         self.run.tell(self.run.log.append(event))
         if self.run.listeners and not self.is_aside:
             self.run.tell(replace(what, agent=self.agent))
@@ -416,6 +452,7 @@ async def _ask(effect: Ask, run: Run) -> Answer:
 
 
 async def _execute(effect: Execute, run: Run) -> ExecutionResult:
+    run.ledger.reserve_output()
     await Emit(CodeStarted(run.chat, effect.agent, effect.block.language, effect.block.code))
     try:
         with use_sink(run.output_sink()), use_owner(run.control):
@@ -425,6 +462,7 @@ async def _execute(effect: Execute, run: Run) -> ExecutionResult:
     except (KeyboardInterrupt, asyncio.CancelledError) as stop:  # the log keeps what had come of it by then
         await Emit(_finished(effect, run, _broken_off(stop)))
         raise
+    run.ledger.spend_output(result.size)
     await Emit(_finished(effect, run, result))
     return result
 

@@ -100,7 +100,7 @@ class MessageSent(Event):
 
     `origin` says who made the words: a `model`, a `human`, `code` (a result), a `tool` (a result), or the
     agent's own `program` (an opening message, a reply function, a default reply). `usage`, `replayed`, `cached` and
-    `seconds` are of the model call behind it.
+    `cost` (US dollars) are of the model call behind it.
     """
 
     kind: ClassVar[str] = "message"
@@ -114,10 +114,11 @@ class MessageSent(Event):
     model: str | None = None
     replayed: bool = False
     cached: bool = False
+    cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; without `cached` where it was not."""
-        return _without_false(Event.to_json(self), "cached")
+        """Plain data; without `cached` where it was not, and without a price that is unknown."""
+        return _without_nothing(Event.to_json(self), "cached", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +186,11 @@ class ModelAnswered(Event):
     replayed: bool = False
     seconds: float = 0.0
     cached: bool = False
+    cost: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; without `cached` where it was not."""
-        return _without_false(Event.to_json(self), "cached")
+        """Plain data; without `cached` where it was not, and without a price that is unknown."""
+        return _without_nothing(Event.to_json(self), "cached", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,11 @@ class ModelFailed(Event):
     seconds: float | None = None
     usage: Usage | None = None
     model: str | None = None
+    cost: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without a price that is unknown."""
+        return _without_nothing(Event.to_json(self), "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +216,7 @@ class ReplyDropped(Event):
     """What a model had said of a reply counts no longer, and it is asked anew, or another model is.
 
     The reply broke off, or a filter did not accept it. `partial` is what had been said, `usage` what the server said
-    of it.
+    of it, `cost` its price in US dollars.
     """
 
     kind: ClassVar[str] = "reply_dropped"
@@ -218,6 +225,11 @@ class ReplyDropped(Event):
     partial: str = ""
     usage: Usage | None = None
     model: str | None = None
+    cost: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; without a price that is unknown."""
+        return _without_nothing(Event.to_json(self), "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +369,7 @@ class Retracted(Notice):
     text: str = ""
     usage: Usage | None = None
     model: str | None = None
+    cost: float | None = None
     agent: str = ""
 
 
@@ -492,8 +505,10 @@ Listener = Callable[["Entry | Notice"], None]
 """Whoever wants to know: called with every entry of the log and every notice, in order, on the driver's thread."""
 
 
-def _without_false(found: dict[str, Any], name: str) -> dict[str, Any]:
-    return found if found[name] else {key: value for key, value in found.items() if key != name}
+def _without_nothing(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {
+        key: value for key, value in found.items() if key not in names or (value is not None and value is not False)
+    }
 
 
 def _plain(value: Any) -> Any:

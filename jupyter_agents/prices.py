@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 
@@ -10,6 +11,9 @@ from jupyter_agents.messages import Usage
 Prices = Mapping[str, tuple[float, float]] | Callable[[str, Usage], float | None]
 """By the name of a model what 1,000 tokens of a request and of a reply cost; or a function of the name and the usage,
 which gives `None` where it does not know."""
+
+
+_ON_THIS_MACHINE = re.compile(r"(localhost|127\.[\d.]+|\[::1\])(:|$)")
 
 
 def price_of(
@@ -47,7 +51,7 @@ def own_price(prices: Prices, model: str, usage: Usage) -> float | None:
 
 def _published_price(model: str, usage: Usage, host: str | None) -> float | None:
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    if prompt is None or completion is None:
+    if prompt is None or completion is None or (host and _ON_THIS_MACHINE.match(host)):
         return None
     try:
         from genai_prices import Usage as Counts
@@ -69,3 +73,16 @@ def _is_of(url: str, pattern: str) -> bool:
     begins = re.match(pattern, url)
     rest = "" if begins is None else url[begins.end() :].partition("/")[0]
     return begins is not None and (rest[:1] in ("", ":") or (begins[0].endswith(".") and rest.isalpha()))
+
+
+def dollars(amount: float) -> str:
+    """An amount of US dollars, for a person: cents, or as much of a cent as there is.
+
+    >>> dollars(1.5), dollars(0.01234), dollars(0.0000042), dollars(0)
+    ('$1.50', '$0.0123', '$0.0000042', '$0.00')
+    """
+    if amount == 0 or abs(amount) >= 0.1:
+        return f"${amount:,.2f}"
+    digits = 2 - math.floor(math.log10(abs(amount)))
+    text = f"{amount:.{digits}f}".rstrip("0")
+    return f"${text}" if len(text) > 3 else f"${amount:.2f}"

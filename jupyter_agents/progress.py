@@ -62,13 +62,13 @@ def check_flag(name: str, value: Any) -> None:
 
 @dataclass
 class Consumption:
-    """What a chat has taken so far: the tokens on a ledger, and the seconds on a clock, since it began."""
+    """What a chat has taken so far: tokens and money on a ledger, and the seconds on a clock, since it began."""
 
     ledger: Ledger = field(default_factory=Ledger)
     now: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self._began, self._before = self.now(), dict(self.ledger.by_model)
+        self._began, self._before, self._paid = self.now(), dict(self.ledger.by_model), self.ledger.money
 
     @property
     def seconds(self) -> float:
@@ -80,6 +80,12 @@ class Consumption:
         """The tokens of each model."""
         changed = {name: one for name, one in self.ledger.by_model.items() if one is not self._before.get(name)}
         return {name: one - self._before.get(name, Usage()) for name, one in changed.items()}
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; `None` where no price is known."""
+        cost, ledger = self.ledger.money - self._paid, self.ledger
+        return cost if cost > 0 or not ledger.unpriced else None
 
 
 class Progress:
@@ -105,7 +111,11 @@ class Progress:
         self._parties |= {id(one): one for one in (sender, recipient)}
 
     def add(self, said: Reply, speaker: str = "") -> None:
-        """Take note of what has been sent. Raises `ChatEnds` when a model does not mend what it was asked to mend."""
+        """Take note of what has been sent.
+
+        Raises `ChatEnds` when a model does not mend what it was asked to mend, and `BudgetSpent` when a model may not be
+        told of a mistake any more.
+        """
         self.sent.append(said.message or Message(""))
         self.speakers.append(speaker)
         self._gists.append(gist(self.sent[-1]))
@@ -113,6 +123,7 @@ class Progress:
             self._heard_person = len(self.sent)
         if said.is_repair:
             self._repairs += 1
+            self._consumed.ledger.reserve_repair()
         elif said.origin in ("code", "tool"):
             self._repairs = 0
         if self._repairs > self._max_repairs:
@@ -143,7 +154,10 @@ class Progress:
     def facts(self) -> ChatFacts:
         """What conditions are told."""
         consumed = self._consumed
-        return ChatFacts(self.sent, self.speakers, consumed.seconds, consumed.usage, consumed.ledger.uncounted)
+        ledger = consumed.ledger
+        return ChatFacts(
+            self.sent, self.speakers, consumed.seconds, consumed.usage, ledger.uncounted, consumed.cost, ledger.unpriced
+        )
 
     @property
     def _known(self) -> ChatFacts:

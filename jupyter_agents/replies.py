@@ -35,6 +35,13 @@ class Reply:
     model: str | None = None
     replayed: bool = False
     cached: bool = False
+    cost: float | None = None
+
+    @classmethod
+    def of_model(cls, message: Message, reply: Any, ends_after: Ending | None = None) -> Reply:
+        """What a model says, with what is known of its `ModelReply`: where it came from, and what it took."""
+        known = {name: getattr(reply, name) for name in ("usage", "model", "replayed", "cached", "cost")}
+        return cls(True, message, "model", ends_after=ends_after, **known)
 
     def __iter__(self) -> Iterator[Any]:
         yield self.final

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.conversation import ChatResult
-from jupyter_agents.events import Event, ModelAnswered
-from jupyter_agents.journal.costs import classic_cost
+from jupyter_agents.events import Event
+from jupyter_agents.journal.costs import classic_cost, paid, sum_of_costs
 from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
 from jupyter_agents.messages import Usage
 from jupyter_agents.session import Rendered, rendered
@@ -30,8 +30,13 @@ class SeriesFacts:
 
     @property
     def cost(self) -> dict[str, dict[str, Any]]:
-        """The tokens by model in the classic form, with and without replayed calls. See `ChatResult.cost`."""
-        return classic_cost(event for event in self.events if isinstance(event, ModelAnswered))
+        """Tokens and US dollars by model in the classic form, with and without replayed and cached calls. See `ChatResult.cost`."""
+        return classic_cost(self.events)
+
+    @property
+    def money(self) -> float | None:
+        """US dollars that all model calls have cost; `None` where one is unknown. See `ChatResult.money`."""
+        return sum_of_costs(paid(self.events))
 
     @property
     def model_calls(self) -> int:

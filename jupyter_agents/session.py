@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jupyter_agents.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from jupyter_agents.budget import Budget
     from jupyter_agents.control import Control
     from jupyter_agents.events import Listener
     from jupyter_agents.executors.base import Executor
@@ -40,7 +41,8 @@ class Settings:
     that a question counts as skipped, and code as rejected.
 
     `base_url` and `api_key_variable` hold for models whose config says neither: where they are, and which variable of the
-    environment has their key. `keyring` lets keys be read from the system's keyring (see `models/keys.py`).
+    environment has their key. `keyring` lets keys be read from the system's keyring (see `models/keys.py`). `budget` is
+    that of every chat which is given none and is not nested in another.
     """
 
     model: str | Mapping[str, Any] | Model | None = None
@@ -54,6 +56,7 @@ class Settings:
     base_url: str | None = None
     api_key_variable: str | None = None
     keyring: bool = False
+    budget: Budget | None = None
 
     def __repr__(self) -> str:
         from jupyter_agents.models.masking import shown_setting  # there may be a key in them

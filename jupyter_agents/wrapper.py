@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.effects import Complete
@@ -22,6 +21,7 @@ from jupyter_agents.models.fallback import Answer, FallbackModel
 from jupyter_agents.models.masking import MaskedConfig
 from jupyter_agents.models.templates import asked_messages
 from jupyter_agents.run import ThisRun, Within
+from jupyter_agents.usage_summary import Mode, UsageSummary
 
 _OF_MODEL = frozenset({"config_list", *CONNECTION_KEYS, *CALL_KEYS, *IGNORED_KEYS, *ALIASES})
 """Keys that make another model of it; the others are options of a request."""
@@ -50,7 +50,7 @@ class OpenAIWrapper:
         self._clients: list[tuple[Any, dict[str, Any]]] = []
         self._listeners = tuple(listeners)
         self._model = model_from_config(self._config)
-        self._total, self._actual = _Summary(), _Summary()
+        self._usage = UsageSummary()
 
     def __repr__(self) -> str:
         return f"OpenAIWrapper({self._model!r})"
@@ -104,25 +104,20 @@ class OpenAIWrapper:
     @property
     def total_usage_summary(self) -> dict[str, Any] | None:
         """Tokens and price by model, of all calls, also of those that a recording or a cache has answered."""
-        return self._total.to_classic()
+        return self._usage.total
 
     @property
     def actual_usage_summary(self) -> dict[str, Any] | None:
         """The same of those that a server has answered."""
-        return self._actual.to_classic()
+        return self._usage.actual
 
     def clear_usage_summary(self) -> None:
         """Count anew."""
-        self._total, self._actual = _Summary(), _Summary()
+        self._usage.clear()
 
-    def print_usage_summary(self, mode: Literal["both", "total", "actual"] | Sequence[str] = "both") -> None:
+    def print_usage_summary(self, mode: Mode = "both") -> None:
         """Write the summaries to where `print` writes."""
-        wanted = {"total", "actual"} if mode == "both" else {mode} if isinstance(mode, str) else set(mode)
-        if unknown := wanted - {"total", "actual"}:
-            raise ValueError(f"Cannot print {min(unknown)!r}: the modes are 'both', 'total' and 'actual'. Give one.")
-        lines = [*(self._total.lines("all calls") if "total" in wanted else ())]
-        lines += self._actual.lines("calls that a server has answered") if "actual" in wanted else ()
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        self._usage.write(mode)
 
     # -- One call -------------------------------------------------------------------------------------------------
 
@@ -152,19 +147,14 @@ class OpenAIWrapper:
         if answer is None:  # a recording has answered
             accepts = getattr(call.model, "accepts", None)
             answer = Answer(call.reply, -1, accepts is None or await accepts(call.reply, request))
-        costs = [self._count(one.reply, one.config_id) for one in (*answer.refused, answer)]
+        costs = [self._count(one.reply) for one in (*answer.refused, answer)]
         config_id = None if call.answer is None else answer.config_id
         cost = None if None in costs else sum(cost or 0.0 for cost in costs)
         return ClassicResponse.of(answer.reply, config_id=config_id, pass_filter=answer.pass_filter, cost=cost)
 
-    def _count(self, reply: ModelReply, config_id: int) -> float | None:
-        configs = self._config.get("config_list") or [{}]
-        own = configs[config_id].get("price") if config_id >= 0 or len(configs) == 1 else None
-        cost = _price(reply, own or self._config.get("price"))
-        self._total.add(reply, cost)
-        if not (reply.replayed or reply.cached):
-            self._actual.add(reply, cost)
-        return cost
+    def _count(self, reply: ModelReply) -> float | None:
+        self._usage.add(reply.model, reply.usage, reply.cost, is_paid=not (reply.replayed or reply.cached))
+        return reply.cost
 
 
 class _Call:
@@ -200,65 +190,3 @@ class _Call:
 
 async def _performed(effect: Complete) -> ModelReply:
     return await effect
-
-
-def _price(reply: ModelReply, price: Any) -> float | None:
-    """The price of a reply, by what a config says of 1,000 tokens of each kind."""
-    usage = reply.usage
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None or not price:
-        return None
-    return float(usage.prompt_tokens * price[0] + usage.completion_tokens * price[1]) / 1000
-
-
-@dataclass
-class _Spent:
-    prompt: int = 0
-    completion: int = 0
-    cost: float | None = 0.0
-
-    def add(self, reply: ModelReply, cost: float | None) -> None:
-        usage = reply.usage
-        self.prompt += (usage and usage.prompt_tokens) or 0
-        self.completion += (usage and usage.completion_tokens) or 0
-        self.cost = None if cost is None or self.cost is None else self.cost + cost
-
-    def to_classic(self) -> dict[str, Any]:
-        return {
-            "cost": self.cost,
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.completion,
-            "total_tokens": self.prompt + self.completion,
-        }
-
-
-@dataclass
-class _Summary:
-    """What was used, by model. A price is `None` where that of one call is unknown."""
-
-    by_model: dict[str, _Spent] = field(default_factory=dict)
-
-    def add(self, reply: ModelReply, cost: float | None) -> None:
-        self.by_model.setdefault(reply.model or "unknown model", _Spent()).add(reply, cost)
-
-    @property
-    def cost(self) -> float | None:
-        costs = [spent.cost for spent in self.by_model.values()]
-        return None if None in costs else sum(cost or 0.0 for cost in costs)
-
-    def to_classic(self) -> dict[str, Any] | None:
-        if not self.by_model:
-            return None
-        return {"total_cost": self.cost} | {model: spent.to_classic() for model, spent in self.by_model.items()}
-
-    def lines(self, what: str) -> list[str]:
-        if not self.by_model:
-            return [f"Usage of {what}: none."]
-        models = [
-            f"- {model}: {_dollars(spent.cost)}, {spent.prompt} prompt and {spent.completion} completion tokens"
-            for model, spent in self.by_model.items()
-        ]
-        return [f"Usage of {what}: {_dollars(self.cost)}", *models]
-
-
-def _dollars(cost: float | None) -> str:
-    return "price unknown" if cost is None else f"${cost:.5f}"

@@ -181,6 +181,6 @@ SURROUNDINGS: dict[str, Surroundings] = {
             "notes/night.md": "# Night\n\nClouds until two.\n",
         },
     ),
-    "inference.md": Surroundings(served=["Hello!", *["Paris"] * (12 + 6), "Hi."]),
+    "inference.md": Surroundings(served=["Hello!", *["Paris"] * (12 + 6), "Hi.", "Hi."]),
     "README.md": Surroundings(served=["a and b are.\nTERMINATE"]),
 }

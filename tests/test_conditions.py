@@ -135,7 +135,7 @@ def test_own_condition_may_be_written_in_the_old_form_and_in_the_new():
         lambda: MaxSeconds(-1),
         lambda: MaxSeconds(True),
         lambda: MaxCost(0, PRICES),
-        lambda: MaxCost(1, None),
+        lambda: MaxCost(1, {"m": 3}),
         lambda: SaidBy(),
         lambda: SaidBy(3),
         lambda: Repetition(1),

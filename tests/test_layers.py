@@ -26,6 +26,7 @@ L0 = (
     "likeness",
     "budget",
     "prices",
+    "usage_summary",
     "nearest",
     "arguments",
     "meant",

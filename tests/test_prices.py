@@ -64,7 +64,8 @@ def test_price_is_unknown_when_the_model_is(model):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:11434", "localhost", "gateway.example.com", "api.openai.com.example.org", "api.openai.community"]
+    "host",
+    ["127.0.0.1:11434", "localhost", "gateway.example.com", "api.openai.com.example.org", "api.openai.community"],
 )
 def test_price_is_unknown_when_the_host_sells_nothing_known(host):
     assert price_of(MODEL, CALL, endpoint_host=host) is None

@@ -58,14 +58,19 @@ def test_replayed_calls_count_apart_when_some_were_made_live():
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (ModelAnswered(0, "a", "stop"), {"model_calls": 1, "model_seconds": 0.0}),
+        (ModelAnswered(0, "a", "stop"), {"model_calls": 1, "model_seconds": 0.0, "unpriced_calls": 1}),
+        (ModelAnswered(0, "a", "stop", cost=0.5), {"model_calls": 1, "model_seconds": 0.0, "cost": 0.5}),
+        (
+            ModelAnswered(0, "a", "stop", replayed=True, cost=0.5),
+            {"model_calls": 1, "replayed_calls": 1, "kept_cost": 0.5},
+        ),
         (ModelFailed(0, "a", "no"), {"failed_calls": 1}),
         (CodeFinished(0, "a", 1, "refused"), {"refused_blocks": 1}),
         (CodeFinished(0, "a", 0, "ok", seconds=2.0), {"blocks": 1, "code_seconds": 2.0}),
         (ToolFinished(0, "a", "f", ok=False, content=""), {"tool_calls": 1, "failed_tools": 1}),
         (HumanAnswered(0, "a", "reply", "hi"), {"answers": 1}),
     ],
-    ids="model failed_model refused code tool human".split(),
+    ids="model priced replayed failed_model refused code tool human".split(),
 )
 def test_each_event_counts_for_who_did_it_when_it_happens(event, expected):
     assert result_of(START, event).by_speaker == {"a": SpeakerFacts("a", **expected)}

@@ -16,7 +16,15 @@ from jupyter_agents.agents.reply_format import asked_by_key, asked_of
 from jupyter_agents.agents.summaries import Summary, SummaryMethod, heard_by
 from jupyter_agents.agents.templates import prepared
 from jupyter_agents.budget import Budget
-from jupyter_agents.conversation import ChatResult, TurnLoop, check_people, check_person, hold_chat, open_run
+from jupyter_agents.conversation import (
+    ChatResult,
+    TurnLoop,
+    check_people,
+    check_person,
+    check_prices,
+    hold_chat,
+    open_run,
+)
 from jupyter_agents.effects import Emit
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import MessageSent
@@ -173,7 +181,9 @@ class ChatHolding(ReplyChain):
         limits = asked_by_key(limits, run.log, self, recipient)
         if first is None:
             check_person(self, run, f"{self.name!r} has no message to begin with", "Pass message='…'")
-        check_people(self._speakers(recipient, opening, limits), run)
+        speakers = self._speakers(recipient, opening, limits)
+        check_people(speakers, run)
+        check_prices(speakers, run)
         await wait_for_pair(self, recipient, run)
         talks = await new_talks(self, recipient, run) if opening.clear_history else []
         with in_chat(self, recipient, run, opening, parent) as run:

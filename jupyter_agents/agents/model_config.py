@@ -45,6 +45,12 @@ class SessionModel:
 
         return with_cache(self._find(), cache)
 
+    def expected_cost(self, request: ModelRequest) -> float | None:
+        """What a call may cost, as far as that is known before."""
+        from jupyter_agents.models.pricing import expected_cost
+
+        return expected_cost(self._find(), request)
+
     def renamed(self, name: str) -> Model:
         """The model of this name where the session's is."""
         return NamedModel(name)
@@ -141,7 +147,9 @@ class ModelConfig:
         """The same with another model at the same endpoint: what `--model` means."""
         from jupyter_agents.models.named import named_model
 
-        given = {key: value for key, value in (self._given or {}).items() if key != "config_list"} | {"model": name}
+        given = {key: value for key, value in (self._given or {}).items() if key not in ("config_list", "price")} | {
+            "model": name
+        }
         model: Model
         if isinstance(self.model, SessionModel):
             model = self.model.renamed(name)

@@ -304,16 +304,7 @@ def _said(reply: ModelReply) -> Reply:
     ends = None
     if reply.finish_reason == "content_filter":
         ends = Ending(EndedBy.FILTERED, "the provider filtered the reply; nothing in it was run")
-    return Reply(
-        True,
-        reply.to_message(),
-        "model",
-        ends_after=ends,
-        usage=reply.usage,
-        model=reply.model,
-        replayed=reply.replayed,
-        cached=reply.cached,
-    )
+    return Reply.of_model(reply.to_message(), reply, ends)
 
 
 def cut_off_notice(talk: Talk) -> str | None:

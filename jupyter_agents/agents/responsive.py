@@ -1,7 +1,8 @@
 """The agent that everything else is made of: it remembers its talks and asks its reply functions what to say.
 
 Each of its parts is a class of its own: who it is (`identity`), what it remembers (`remembering`), how it finds a reply
-(`built_in_replies`, `reply_chain`), the chats that it holds (`chat_holding`) and its tools (`tool_user`).
+(`built_in_replies`, `reply_chain`), the chats that it holds (`chat_holding`), its tools (`tool_user`) and what its model
+took (`usage`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from jupyter_agents.agents.memory import Memory
 from jupyter_agents.agents.model_config import ModelConfig
 from jupyter_agents.agents.settings import instructions
 from jupyter_agents.agents.tool_user import ToolUser
+from jupyter_agents.agents.usage import CountsUsage
 from jupyter_agents.arguments import refuses_unknown
 from jupyter_agents.effects import Ask
 from jupyter_agents.events import EventLog
@@ -29,12 +31,13 @@ from jupyter_agents.run import ThisRun
 from jupyter_agents.series import ChatResults
 from jupyter_agents.session import CodePolicy, Rendered, rendered
 from jupyter_agents.termination import HumanInputMode, is_terminate, read_question
+from jupyter_agents.usage_summary import UsageSummary
 
 _CODE_RESULT = re.compile(r"exitcode: -?\d+ \(execution (?:succeeded|failed)\)\n")
 
 
 @refuses_unknown
-class ResponsiveAgent(ChatHolding, ToolUser):
+class ResponsiveAgent(ChatHolding, ToolUser, CountsUsage):
     """An agent that answers what it receives: by a person, by functions, by running code, by a model, in this order.
 
     The positional arguments and their defaults are those of the classic `ResponsiveAgent`. `human` is who answers
@@ -91,6 +94,7 @@ class ResponsiveAgent(ChatHolding, ToolUser):
         self._all_messages_hooks = []
         self._sending_hooks = []
         self._chat_results = ChatResults()
+        self.usage_summary = UsageSummary()
         self.announced_in: EventLog | None = None
         self.warned_in: EventLog | None = None
         if function_map is not None:

@@ -163,9 +163,7 @@ class SocietyOfMindAgent(ResponsiveAgent):
         asked = _FRAME.format(request=request.partition(": ")[2], discussion=discussion, prompt=prompt)
         reply = await ask_aside(self, [*self.system_wire(), {"role": "user", "content": asked}], _ASIDE)
         said = replace(reply, tool_calls=(), function_call=None).to_message()
-        return Reply(
-            True, said, "model", usage=reply.usage, model=reply.model, replayed=reply.replayed, cached=reply.cached
-        )
+        return Reply.of_model(said, reply)
 
     def _checked(self, prepare: Preparer) -> Preparer:
         if isinstance(prepare, str) and self.model is None:

@@ -426,6 +426,7 @@ def _figures(event: MessageSent | ModelFailed, seconds: float | None = None, **m
     found = {
         "model": event.model,
         "usage": event.usage.to_json() if event.usage else None,
+        "cost": event.cost,
         "seconds": None if seconds is None else round(seconds, 3),
     } | more
     found = {key: value for key, value in found.items() if value is not None}

@@ -23,6 +23,7 @@ from jupyter_agents.display.token_bars import token_bars, tokens
 from jupyter_agents.events import ChatEnded, Entry, Event, MessageSent, ModelFailed, Noted
 from jupyter_agents.journal.speakers import SpeakerFacts
 from jupyter_agents.messages import Message, Usage
+from jupyter_agents.prices import dollars
 
 if TYPE_CHECKING:
     from jupyter_agents.conversation import ChatFigure, ChatResult
@@ -96,6 +97,7 @@ def _of_this_run(one: SpeakerFacts) -> dict[str, Any]:
         "usage": one.usage.to_json() if one.usage.total_tokens is not None else None,
         "replayed_calls": one.replayed_calls or None,
         "cached_calls": one.cached_calls or None,
+        "cost": one.cost,
         "model_seconds": None if one.model_seconds is None else round(one.model_seconds, 3),
         "code_seconds": None if one.code_seconds is None else round(one.code_seconds, 3),
     }
@@ -114,6 +116,7 @@ def describe(result: ChatResult) -> str:
         ended(result),
         count(result.model_calls, "model call"),
         tokens_of(result.by_speaker.values()),
+        money_of(result.by_speaker.values()),
     ]
     return " · ".join(fact for fact in facts if fact)
 
@@ -132,6 +135,16 @@ def tokens_of(facts: Iterable[SpeakerFacts]) -> str:
     return "" if amount is None else count(amount, "token") + (" (estimated)" if total.estimated else "")
 
 
+def money_of(facts: Iterable[SpeakerFacts]) -> str:
+    """What the calls of speakers cost, as far as that is known; empty where nothing is. Replayed ones had cost it."""
+    known = list(facts)
+    costs = [one.all_cost for one in known if one.all_cost is not None]
+    if not costs:
+        return ""
+    least = "at least " if any(one.unpriced_calls for one in known) else ""
+    return least + ("≈ " if any(one.all_usage.estimated for one in known) else "") + dollars(sum(costs))
+
+
 def speakers_table(facts: Iterable[SpeakerFacts]) -> Table:
     """A row for each speaker; columns in which there is nothing are left out."""
     columns: dict[str, Callable[[SpeakerFacts], str]] = {
@@ -144,6 +157,7 @@ def speakers_table(facts: Iterable[SpeakerFacts]) -> Table:
         "human inputs": lambda one: _amount(one.answers),
         "tokens in": lambda one: _usage(one, one.all_usage.prompt_tokens),
         "tokens out": lambda one: _usage(one, one.all_usage.completion_tokens),
+        "cost": lambda one: money_of([one]).replace("at least ", "≥ "),
     }
     rows = [[show(one) for show in columns.values()] for one in facts]
     used = [at for at in range(len(columns)) if at < 2 or any(row[at] not in ("", "–") for row in rows)]

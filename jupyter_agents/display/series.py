@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_agents.display.exchanges import exchanges
 from jupyter_agents.display.figures import count
 from jupyter_agents.display.markdown import escape_markdown
-from jupyter_agents.display.result import drawn, ended, folded, page, speakers_table, tokens_of, transcript
+from jupyter_agents.display.result import drawn, ended, folded, money_of, page, speakers_table, tokens_of, transcript
 from jupyter_agents.display.tables import Table, one_line
 from jupyter_agents.display.timeline import timeline
 from jupyter_agents.display.token_bars import token_bars
@@ -43,6 +43,7 @@ def _described(results: SeriesFacts) -> str:
         count(sum(map(len, chats)), "message"),
         count(results.model_calls, "model call"),
         tokens_of(results.by_speaker.values()),
+        money_of(results.by_speaker.values()),
     ]
     return " · ".join(fact for fact in facts if fact)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
@@ -44,10 +45,25 @@ class ExecutionResult:
         """Whether the code ran and succeeded."""
         return self.exit_code == 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of what it shows: the text, and the largest form of each rich output."""
+        return _bytes(self.text) + sum(map(_largest, self.outputs))
+
     @classmethod
     def refused(cls, reason: str) -> ExecutionResult:
         """The result of a block that was not run."""
         return cls(1, reason, (), "refused")
+
+
+def _largest(output: Output) -> int:
+    data = output.get("data")
+    return max(map(_bytes, data.values()), default=0) if isinstance(data, Mapping) else 0  # streams are in the text
+
+
+def _bytes(value: Any) -> int:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 @runtime_checkable

@@ -380,6 +380,7 @@ def _reply(data: Mapping[str, Any], is_cached: bool) -> ModelReply:
     texts = (reply.content, reply.refusal, reply.model, *(call.id for call in calls))
     counts = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply.usage else ()
     sound = all(isinstance(one, str | None) for one in texts) and all(type(one) in (int, type(None)) for one in counts)
+    sound = sound and type(reply.cost) in (int, float, type(None))
     if not sound or reply.finish_reason not in get_args(FinishReason):
         raise ValueError("not a reply")
     return reply

@@ -45,6 +45,11 @@ class RefreshingTape(RecordingTape):
         return any(one.kind == "human" for one in self._recording.contents)
 
     @property
+    def replays_models(self) -> bool:
+        """Whether there are replies of models in it, so that perhaps none is paid for."""
+        return any(one.kind == "model" for one in self._recording.contents)
+
+    @property
     def is_foreign(self) -> bool:
         """Whether words were used that were neither recorded here nor are trusted by the user."""
         return not all(self._is_trusted.values())

@@ -25,7 +25,8 @@ class SpeakerFacts:
 
     `model_calls` are those that were answered, replayed and cached ones included; `usage` is what the others used,
     `replayed_usage` what the replayed ones had used when they were recorded, and `cached_usage` what those had used
-    that a cache has answered. `failed_calls` came to nothing.
+    that a cache has answered. `cost` is what the others cost, in US dollars, and `kept_cost` what replayed and cached ones had
+    cost; `unpriced_calls` are those of which that is unknown, and not in it. `failed_calls` came to nothing.
     `blocks` are those that ran, `failed_blocks` of them ended with an error; `refused_blocks` did not run.
     Seconds are of this run, and `None` where nothing was measured: replayed and cached calls, tools and people are not.
 
@@ -50,11 +51,20 @@ class SpeakerFacts:
     answers: int = 0
     cached_calls: int = 0
     cached_usage: Usage = field(default_factory=Usage)
+    cost: float | None = None
+    kept_cost: float | None = None
+    unpriced_calls: int = 0
 
     @property
     def all_usage(self) -> Usage:
         """The tokens of all answered calls, whether in this run or when they were recorded or kept."""
         return self.usage + self.replayed_usage + self.cached_usage
+
+    @property
+    def all_cost(self) -> float | None:
+        """US dollars of all answered calls whose price is known, whoever answered them; `None` where there are none."""
+        known = [one for one in (self.cost, self.kept_cost) if one is not None]
+        return sum(known) if known else None
 
     def plus(self, found: Mapping[str, Any]) -> SpeakerFacts:
         """The same with so much more of some fields; what is unknown adds nothing."""
@@ -90,11 +100,12 @@ def _what_it_adds(event: Event) -> tuple[str, Mapping[str, Any]]:
 
 
 def _of_call(event: ModelAnswered) -> Mapping[str, Any]:
+    found = {"model_calls": 1, "unpriced_calls": int(event.cost is None)}
     if event.replayed:
-        return {"model_calls": 1, "replayed_calls": 1, "replayed_usage": event.usage}
+        return found | {"replayed_calls": 1, "replayed_usage": event.usage, "kept_cost": event.cost}
     if event.cached:
-        return {"model_calls": 1, "cached_calls": 1, "cached_usage": event.usage}
-    return {"model_calls": 1, "usage": event.usage, "model_seconds": event.seconds}
+        return found | {"cached_calls": 1, "cached_usage": event.usage, "kept_cost": event.cost}
+    return found | {"usage": event.usage, "model_seconds": event.seconds, "cost": event.cost}
 
 
 def _of_block(event: CodeFinished) -> Mapping[str, Any]:

@@ -44,6 +44,11 @@ class Tape:
         return False
 
     @property
+    def replays_models(self) -> bool:
+        """Whether replies of models come from the recording, so that they are not paid for."""
+        return False
+
+    @property
     def is_foreign(self) -> bool:
         """Whether the words are replayed from a conversation that was neither recorded here nor trusted by the user."""
         return False
@@ -105,6 +110,11 @@ class ReplayingTape(Tape):
     def replays_people(self) -> bool:
         """Whether answers of people come from the recording; approvals may still be asked for."""
         return "human" in self._recording.kinds
+
+    @property
+    def replays_models(self) -> bool:
+        """Whether replies of models come from the recording."""
+        return "model" in self._recording.kinds
 
     def _replay(self, effect: Complete | Ask, chat: int, agent: str) -> ModelReply | Answer | None:
         if kind_of(effect) not in self._recording.kinds:

@@ -193,7 +193,9 @@ class CellChat:
     async def held(self) -> ChatResult:
         """Hold the chat; its result is kept, whatever becomes of it."""
         self.check()
-        hidden = {"silent": True} if self._is_nested and self.options.quiet else {}
+        more: dict[str, Any] = {"silent": True} if self._is_nested and self.options.quiet else {}
+        if self.options.budget is not None:
+            more["budget"] = self.options.budget
         try:
             result = await call_hook(
                 self.initiator,
@@ -202,7 +204,7 @@ class CellChat:
                 clear_history=not self.options.continue_,
                 max_turns=self._max_turns(),
                 message=self.message,
-                **hidden,
+                **more,
             )
         except BaseException as error:
             self._keep_what_was_said(error)

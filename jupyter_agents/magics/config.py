@@ -10,7 +10,9 @@ from typing import Any
 from traitlets import Bool, Enum, Float, Int, TraitError, TraitType, Unicode, default
 from traitlets.config import Configurable
 
+from jupyter_agents.budget import Budget, budget_from_text
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.meant import is_number
 from jupyter_agents.models.keys import KEYRING_VARIABLE, checked_variable
 from jupyter_agents.models.masking import is_plain_address, kind_of, masked
 from jupyter_agents.session import Settings, current_session
@@ -59,6 +61,21 @@ class VariableSetting(TraitType[Any, Any]):
             raise TraitError(str(error)) from None
 
 
+class BudgetSetting(TraitType[Any, Any]):
+    """What a chat may spend."""
+
+    info_text = "US dollars, limits by name ('turns=20,money=0.5'), or a Budget"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The budget."""
+        if value is None or isinstance(value, Budget):
+            return value
+        try:
+            return Budget(money=value) if is_number(value) else budget_from_text(str(value))
+        except ConfigurationError as error:
+            raise TraitError(str(error)) from None
+
+
 class JupyterAgents(Configurable):
     """Settings of all chats in this kernel."""
 
@@ -87,6 +104,11 @@ class JupyterAgents(Configurable):
         help="Replay the words of models, of people too (all), record them, or replay what fits and record the rest.",
     ).tag(config=True)
 
+    budget = BudgetSetting(
+        None,
+        allow_none=True,
+        help="What a chat may spend that is given no budget: US dollars, limits by name ('turns=20,money=0.5'), a Budget.",
+    ).tag(config=True)
     prompt_timeout = Float(
         None,
         allow_none=True,

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from jupyter_agents.budget import Budget, budget_from_text
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.nearest import nearest
 
@@ -76,6 +77,13 @@ def _positive(word: str) -> int:
     return int(word)
 
 
+def _budget(word: str) -> Budget:
+    try:
+        return budget_from_text(word)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from None
+
+
 def chat_options() -> Options:
     """The options of `%%agentchat`."""
     parser = Options(
@@ -107,6 +115,12 @@ def chat_options() -> Options:
         metavar="N",
         type=_positive,
         help="end after N round trips (30, if not configured); not for groups",
+    )
+    add(
+        "--budget",
+        metavar="LIMITS",
+        type=_budget,
+        help="end before more is spent: US dollars (0.50), or limits by name (turns=20,money=0.50,seconds=60)",
     )
     add(
         "--approve",

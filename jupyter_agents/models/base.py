@@ -31,7 +31,8 @@ class ModelReply:
     """What a model answered. `finish_reason` says whether it came whole; `usage` is `None` when unknown.
 
     `replayed`, `cached` and `model` are for the page: they say where the words came from. `alternatives` are the other
-    choices where `n` of them were asked for, and `logprobs` what the server said of its tokens, as plain data.
+    choices where `n` of them were asked for, and `logprobs` what the server said of its tokens, as plain data. `cost` is
+    the price of the call in US dollars, `None` where it is unknown: what was paid, or had been paid when it was recorded.
     """
 
     content: str | None = None
@@ -45,6 +46,7 @@ class ModelReply:
     cached: bool = False
     alternatives: tuple[ModelReply, ...] = ()
     logprobs: Any = field(default=None, hash=False)
+    cost: float | None = None
 
     def to_message(self) -> Message:
         """The reply as something to say. A refusal is said as such."""
@@ -71,6 +73,8 @@ class ModelReply:
             found["alternatives"] = [one.to_json() for one in self.alternatives]
         if self.logprobs is not None:
             found["logprobs"] = self.logprobs
+        if self.cost is not None:
+            found["cost"] = self.cost
         return found
 
     def without_secrets(self) -> ModelReply:
@@ -100,6 +104,7 @@ class ModelReply:
             cached=cached,
             alternatives=tuple(map(cls.from_json, data.get("alternatives") or ())),
             logprobs=data.get("logprobs"),
+            cost=data.get("cost"),
         )
 
 

@@ -145,6 +145,7 @@ def _is_sound(reply: ModelReply) -> bool:
         reply.finish_reason in _WHOLE
         and all(text is None or isinstance(text, str) for text in texts)
         and all(count is None or type(count) is int for count in counts)
+        and type(reply.cost) in (int, float, type(None))
         and all(isinstance(call.arguments, str) and isinstance(call.name, str) and call.name for call in calls)
     )
 

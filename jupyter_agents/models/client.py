@@ -14,9 +14,12 @@ from typing import Any
 from jupyter_agents.culprits import was_in
 from jupyter_agents.effects import CallTool
 from jupyter_agents.errors import ConfigurationError, MalformedReplyError, ModelError, ModelUnavailableError
+from jupyter_agents.meant import is_number
 from jupyter_agents.messages import Usage
+from jupyter_agents.models.assembly import usage_of
 from jupyter_agents.models.base import Model, ModelReply, ModelRequest
 from jupyter_agents.models.classic_response import reply_of
+from jupyter_agents.models.pricing import Price, checked_price
 
 
 class ClientModel:
@@ -30,6 +33,7 @@ class ClientModel:
         self._config = dict(config)
         self._options = copy.deepcopy(dict(options))
         self._client: Any = None
+        self._price = Price(checked_price(config.get("price")))
         self.class_name = named if isinstance(named, str) else getattr(named, "__name__", "")
         if isinstance(named, type):
             self.register(named)
@@ -84,7 +88,15 @@ class ClientModel:
                 f"Cannot read the reply of {self.source}: message_retrieval() gives no message. Correct the client."
             )
         usage = await self._call("get_usage", response) if hasattr(self._client, "get_usage") else None
-        return self._reply(response, messages, usage)
+        reply = self._price.put_on(self._reply(response, messages, usage))
+        if reply.cost is None and hasattr(self._client, "cost"):
+            reply = replace(reply, cost=_amount(await self._call("cost", response)))
+        return reply
+
+    def expected_cost(self, request: ModelRequest) -> float | None:
+        """What a call may cost, as far as that is known before. A client that tells its costs does so afterwards."""
+        known = self._price.least_of("", request, {**self._options, **request.options})
+        return 0.0 if known is None and hasattr(self._client, "cost") else known
 
     def _parameters(self, request: ModelRequest) -> dict[str, Any]:
         said = {"model": self._config.get("model"), **self._options, **request.options}
@@ -124,12 +136,11 @@ def _with_alternatives(first: ModelReply, others: list[ModelReply]) -> ModelRepl
 
 def _usage(said: Any) -> Usage | None:
     counts = said if isinstance(said, Mapping) else vars(said) if hasattr(said, "__dict__") else {}
-    prompt, completion = (_count(counts.get(key)) for key in ("prompt_tokens", "completion_tokens"))
-    return None if prompt is None and completion is None else Usage(prompt, completion)
+    return usage_of(counts)
 
 
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+def _amount(value: Any) -> float | None:
+    return float(value) if is_number(value) and value >= 0 else None
 
 
 def client_models(model: Model | None) -> Iterator[ClientModel]:

@@ -19,6 +19,7 @@ from jupyter_agents.models.config_lists import checked_list
 from jupyter_agents.models.fallback import FallbackModel, WithOptions
 from jupyter_agents.models.masking import kind_of
 from jupyter_agents.models.presets import with_preset
+from jupyter_agents.models.pricing import PricedModel, checked_price
 
 
 def model_from_config(llm_config: Mapping[str, Any] | str | Model | None = None) -> Model:
@@ -98,6 +99,7 @@ def _one_model(config: Mapping[str, Any]) -> Model:
             raise ConfigurationError(f"Cannot use a key {kind_of(key)} in llm_config: keys are texts. Correct it.")
         if key not in IGNORED_KEYS and key not in CALL_KEYS:
             settings[ALIASES.get(key, key)] = value if callable(value) else copy.deepcopy(value)
+    settings["price"] = config.get("price")
     return OpenAIModel(**{key: value for key, value in settings.items() if value is not None})
 
 
@@ -108,7 +110,9 @@ def _given_model(model: Any, config: Mapping[str, Any]) -> Model:
         )
     not_sent = {"model", *CALL_KEYS, *IGNORED_KEYS, *CONNECTION_KEYS, *ALIASES}
     options = {key: value for key, value in config.items() if key not in not_sent}
-    return WithOptions(model, copy.deepcopy(options)) if options else model
+    found: Model = WithOptions(model, copy.deepcopy(options)) if options else model
+    price = checked_price(config.get("price"))
+    return found if price is None else PricedModel(found, price)
 
 
 def _client_model(config: Mapping[str, Any]) -> Model:

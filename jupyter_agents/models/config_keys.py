@@ -14,11 +14,11 @@ CONNECTION_KEYS = frozenset(
 )
 """Keys of a config that say how to reach a model; all others are sent to it."""
 
-CALL_KEYS = frozenset({"cache", "cache_seed", "filter_func", "model_client_cls", "total_timeout"})
+CALL_KEYS = frozenset({"cache", "cache_seed", "filter_func", "model_client_cls", "price", "total_timeout"})
 """Keys that say how models are asked; they are read here and never sent."""
 
 IGNORED_KEYS = frozenset(
-    """allow_format_str_template max_retry_period price raise_on_ratelimit_or_timeout retry_time
+    """allow_format_str_template max_retry_period raise_on_ratelimit_or_timeout retry_time
     retry_timeout retry_wait_time tags use_cache""".split()
 )
 """Classic keys that are accepted and do nothing here."""

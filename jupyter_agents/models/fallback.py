@@ -218,7 +218,7 @@ class _Refused(MalformedReplyError):
 async def _refused(model: Model, reply: ModelReply) -> Exception:
     """Take back a reply that the filter does not accept; the error that says so."""
     why = f"Cannot use the reply of {_name(model)}: filter_func does not accept it. The next config is asked."
-    await Tell(Retracted(why, reply.content or "", reply.usage, reply.model))
+    await Tell(Retracted(why, reply.content or "", reply.usage, reply.model, reply.cost))
     return _Refused(why)
 
 

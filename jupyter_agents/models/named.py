@@ -47,7 +47,8 @@ def named_model(
     config = _first(base) if isinstance(base, Mapping) else {"model": base}
     model = config.get("model")
     if model is None or isinstance(model, str):
-        return _placed({key: value for key, value in config.items() if key not in _DEPLOYMENT_KEYS} | own)
+        not_its = _DEPLOYMENT_KEYS if model == name else _DEPLOYMENT_KEYS | {"price"}
+        return _placed({key: value for key, value in config.items() if key not in not_its} | own)
     return _placed(own) if getattr(model, "scripted", False) else _renamed(model, name)
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -25,6 +25,7 @@ from jupyter_agents.models.keys import checked_variable
 from jupyter_agents.models.masking import kind_of, shown
 from jupyter_agents.models.opening import Open
 from jupyter_agents.models.presets import preset_named
+from jupyter_agents.models.pricing import CHARACTERS_PER_TOKEN, Price, checked_price
 from jupyter_agents.models.rate_limit import await_turn, checked_rate
 from jupyter_agents.models.requests import adapted_messages, adapted_options, checked_role
 from jupyter_agents.models.responses import to_response_request
@@ -37,7 +38,6 @@ DEFAULT_MODEL = "gpt-4.1"
 
 _FOR_USAGE = 5.0
 _FOR_THE_END = 0.2
-_CHARACTERS_PER_TOKEN = 4
 
 
 class OpenAIModel:
@@ -52,7 +52,8 @@ class OpenAIModel:
 
     `preset` names a known server (`models/presets.py`), `api_key_variable` the variable of the environment that holds
     the key. `api` is the language that is spoken: `"chat"` for chat completions, `"responses"` for the Responses API.
-    `system_role` is the role of instructions, where a model wants `"developer"` or `"user"` instead of `"system"`.
+    `system_role` is the role of instructions, where a model wants `"developer"` or `"user"` instead of `"system"`. `price`
+    is what 1,000 tokens of a request and of a reply cost, in US dollars; without it published prices count.
 
     >>> OpenAIModel("gpt-4.1", api_key="sk-secret", temperature=0)
     OpenAIModel('gpt-4.1', 'api.openai.com', temperature=0)
@@ -84,6 +85,7 @@ class OpenAIModel:
         stream: bool = True,
         api: str = "chat",
         system_role: str | None = None,
+        price: Sequence[float] | None = None,
         **options: Any,
     ) -> None:
         base_url = azure_endpoint or base_url
@@ -96,6 +98,7 @@ class OpenAIModel:
         self.stream = stream
         self.api = _api(api)
         self.system_role = checked_role(system_role)
+        self.price = checked_price(price)
         self._options = copy.deepcopy({**options, **(extra_body or {})})
         self._asks_usage = True
         self._endpoint = Endpoint(
@@ -138,7 +141,7 @@ class OpenAIModel:
     def renamed(self, name: str) -> OpenAIModel:
         """The same with another model at the same endpoint. With Azure, the name is that of the deployment."""
         other = copy.copy(self)
-        other.model, other._endpoint = name, replace(self._endpoint, deployment=None)
+        other.model, other._endpoint, other.price = name, replace(self._endpoint, deployment=None), None
         return other
 
     def question(self, request: ModelRequest) -> dict[str, Any]:
@@ -173,8 +176,17 @@ class OpenAIModel:
             answer.abandon()
             if isinstance(error, ModelError):
                 error.args = (endpoint.hide_in(str(error)),)
+                error.partial = error.partial and self._price().put_on(error.partial)
             raise
-        return reply if reply.usage else replace(reply, usage=_estimate(sent, reply))
+        return self._price().put_on(reply if reply.usage else replace(reply, usage=_estimate(sent, reply)))
+
+    def expected_cost(self, request: ModelRequest) -> float | None:
+        """What a call may cost, as far as that is known before: US dollars, or `None`."""
+        options = {**self._options, **request.options}
+        return self._price().least_of(str(options.get("model") or self.name), request, options)
+
+    def _price(self) -> Price:
+        return Price(self.price, self._endpoint.host)
 
     async def _open(
         self, request: ModelRequest, endpoint: Endpoint, patience: Patience, retries: Retries
@@ -282,7 +294,7 @@ def _plain(value: Any) -> Any:
 def _estimate(sent: int, reply: ModelReply) -> Usage:
     """Tokens as they would be counted, about: for servers that do not count."""
     words = sum(map(_length, (reply, *reply.alternatives)))
-    return Usage(math.ceil(sent / _CHARACTERS_PER_TOKEN), math.ceil(words / _CHARACTERS_PER_TOKEN), estimated=True)
+    return Usage(math.ceil(sent / CHARACTERS_PER_TOKEN), math.ceil(words / CHARACTERS_PER_TOKEN), estimated=True)
 
 
 def _length(reply: ModelReply) -> int:

@@ -68,5 +68,5 @@ def is_break(error: Exception) -> bool:
 def retraction(error: ModelError) -> Retracted:
     """That what was shown of a reply which has failed is taken back."""
     partial = error.partial
-    text, usage, model = (getattr(partial, name, None) for name in ("content", "usage", "model"))
-    return Retracted(str(error), text or "", usage, model)
+    text, usage, model, cost = (getattr(partial, name, None) for name in ("content", "usage", "model", "cost"))
+    return Retracted(str(error), text or "", usage, model, cost)

@@ -89,8 +89,7 @@ class Limit:
 
 
 def _amounts(budget: Budget) -> dict[str, float]:
-    given = {one.name: getattr(budget, one.name) for one in fields(budget)}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = budget.limits
     unknown = [name for name in given if name not in _COUNTED]
     if unknown:
         raise ConfigurationError(

@@ -142,6 +142,22 @@ test('shows figures in digits of one width with what they are made of', () => {
 });
 
 test.each([
+  [{ cost: 1.5 }, '$1.50'],
+  [{ cost: 0 }, '$0.00'],
+  [{ cost: 0.02 }, '$0.02'],
+  [{ cost: 0.012345 }, '$0.0123'],
+  [{ cost: 0.00000123456 }, '$0.00000123'],
+  [{ cost: 0.02, usage: { prompt_tokens: 1, estimated: true } }, '≈ $0.02'],
+  [{ cost: 'much' }, ''],
+  [{ cost: null }, '']
+])('says what it cost where that is known: %j', (metadata, said) => {
+  const node = drawn({ text: 'x' }, { seconds: 1, ...metadata });
+
+  const figures = [...(node.querySelector('.jp-agents-Message-figures')?.children ?? [])].map(words);
+  expect(figures.filter(one => one.includes('$'))).toEqual(said ? [said] : []);
+});
+
+test.each([
   [{}, { replayed: true }, ['replayed']],
   [{}, { cached: true }, ['cached']],
   [{ decisions: [{ action: 'run' }, { action: 'edit', text: 'y' }] }, {}, ['approved', 'edited']],

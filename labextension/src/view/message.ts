@@ -66,6 +66,9 @@ export interface IFigures {
   readonly seconds: number | null;
   readonly read: number | null;
   readonly written: number | null;
+  /** US dollars. */
+  readonly cost: number | null;
+  readonly isEstimated: boolean;
   readonly model: string;
   readonly replayed: boolean;
   readonly cached: boolean;
@@ -120,6 +123,8 @@ export function readFigures(metadata: unknown): IFigures {
     seconds: amount(found['seconds']),
     read: count(usage['prompt_tokens']),
     written: count(usage['completion_tokens']),
+    cost: amount(found['cost']),
+    isEstimated: usage['estimated'] === true,
     model: word(found['model']),
     replayed: found['replayed'] === true,
     cached: found['cached'] === true,

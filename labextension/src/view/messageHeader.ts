@@ -26,13 +26,14 @@ export function drawBadges(message: IMessage, figures: IFigures): HTMLElement[] 
     .map(([, name, label]) => h('span', { class: `jp-agents-Badge jp-agents-Badge-${name}` }, label));
 }
 
-/** How long it took, and how many tokens. */
+/** How long it took, how many tokens, and what they cost. */
 export function drawFigures(figures: IFigures): HTMLElement | null {
   const { __, _n } = translations();
   const tokens = (figures.read ?? 0) + (figures.written ?? 0);
   const parts = [
     figures.seconds === null ? null : h('span', {}, seconds(figures.seconds)),
-    tokens ? h('span', {}, _n('%2 token', '%2 tokens', tokens, grouped(tokens))) : null
+    tokens ? h('span', {}, _n('%2 token', '%2 tokens', tokens, grouped(tokens))) : null,
+    figures.cost === null ? null : h('span', {}, `${figures.isEstimated ? '≈ ' : ''}${dollars(figures.cost)}`)
   ].filter(part => part !== null);
   if (!parts.length) {
     return null;
@@ -40,6 +41,15 @@ export function drawFigures(figures: IFigures): HTMLElement | null {
   const read = __('%1 tokens read, %2 written', grouped(figures.read ?? 0), grouped(figures.written ?? 0));
   const title = [figures.model, tokens ? read : ''].filter(Boolean).join(' · ');
   return h('span', { class: 'jp-agents-Message-figures', title: title || null }, ...parts);
+}
+
+/** US dollars that a person reads: cents, or as much of a cent as there is. */
+export function dollars(amount: number): string {
+  if (amount === 0 || amount >= 0.1) {
+    return `$${amount.toFixed(2)}`;
+  }
+  const digits = Math.min(2 - Math.floor(Math.log10(amount)), 20);
+  return `$${amount.toFixed(digits).replace(/0+$/, '')}`;
 }
 
 /** What can be done with it. */
