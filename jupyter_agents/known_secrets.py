@@ -47,6 +47,8 @@ def remember_carried(pairs: Iterable[tuple[str, str]]) -> None:
 
 def remember_address(url: str) -> None:
     """Hide the user and the password of an address, and the values in its query."""
+    if "@" not in url and "?" not in url:
+        return
     try:
         parts = urlsplit(url)
         carried = [parts.username or "", parts.password or ""]

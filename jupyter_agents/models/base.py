@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from jupyter_agents.errors import ConfigurationError
-from jupyter_agents.known_secrets import hide
+from jupyter_agents.known_secrets import hide, known_keys
 from jupyter_agents.messages import FinishReason, Message, ToolCall, Usage, scrub
 
 
@@ -81,7 +81,10 @@ class ModelReply:
         """The same where a secret is known, and a reply without it where one is repeated."""
         calls = tuple(call.without_secrets() for call in self.tool_calls)
         call = self.function_call and self.function_call.without_secrets()
-        content, refusal = (hide(text) if isinstance(text, str) else text for text in (self.content, self.refusal))
+        known = known_keys()
+        content, refusal = (
+            hide(text, known) if isinstance(text, str) else text for text in (self.content, self.refusal)
+        )
         others = tuple(one.without_secrets() for one in self.alternatives)
         found = replace(
             self, content=content, refusal=refusal, tool_calls=calls, function_call=call, alternatives=others

@@ -7,6 +7,7 @@ one has a variable of its own, and `OPENAI_API_KEY` is not sent to it, unless `O
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -192,6 +193,7 @@ def _checked_key(key: Secret) -> Secret:
     return key
 
 
+@functools.lru_cache(maxsize=64)
 def checked_url(url: str) -> str:
     """`url` if it is the address of a server. Raises `ConfigurationError` if not."""
     parts = _split(url)
@@ -203,6 +205,7 @@ def checked_url(url: str) -> str:
     return url
 
 
+@functools.lru_cache(maxsize=64)
 def host_of(url: str) -> str:
     """Host and port of an address."""
     parts = _split(url)
@@ -210,6 +213,7 @@ def host_of(url: str) -> str:
     return f"{host}:{parts.port}" if parts.port else host
 
 
+@functools.lru_cache(maxsize=64)
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine."""
     host = _split(url).hostname or ""
