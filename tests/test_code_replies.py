@@ -76,6 +76,20 @@ def test_only_the_runnable_blocks_run_when_others_are_between_them():
     assert ran == ["1\n", "ls\n"]
 
 
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("<think>Shall I?\n```python\n1\n```\nNo.</think>\n```python\n2\n```", ["2\n"]),
+        ("\n<Thinking>\n```python\n1\n```\n</Thinking>\n\nNo.", []),
+        ("<think>Yes.</think>\n```python\n'</think>'\n```\n```python\n2\n```", ["'</think>'\n", "2\n"]),
+        ("<think>\n```python\n'</think>'\n```\n</think>\n```python\n2\n```", ["2\n"]),
+        ("```python\n1\n```\nIt takes what stands before `</think>`.", ["1\n"]),
+    ],
+)
+def test_code_of_which_a_model_has_only_thought_does_not_run(text, codes):
+    assert answer_to(text)[1] == codes
+
+
 def test_language_comes_with_the_code():
     me, executor = runner()
 

@@ -20,6 +20,7 @@ L0 = (
     "effects",
     "code_blocks",
     "last_word",
+    "thoughts",
     "known_secrets",
     "termination",
     "conditions",

@@ -114,6 +114,9 @@ def test_reply_becomes_a_value_of_the_type(face, kind, text, value):
         'Here it is:\n\n```json\n{"x": 1, "y": 2}\n```\nTERMINATE',
         'The point is {"x": 1, "y": 2}, I think.',
         '<think>{maybe {"x": "left"}?}</think>{"x": 1, "y": 2}',
+        '<think>Perhaps {"x": 9, "y": 9}?</think>{"x": 1, "y": 2}',
+        '<think>Perhaps\n```json\n{"x": 9, "y": 9}\n```\n</think>\n\nIt is {"x": 1, "y": 2}.',
+        'Perhaps {"x": 9, "y": 9}?\n</think>\n\n{"x": 1, "y": 2}',
     ],
 )
 def test_value_is_found_in_whatever_a_model_puts_around_it(text):
@@ -122,6 +125,23 @@ def test_value_is_found_in_whatever_a_model_puts_around_it(text):
     assert result.value == Point(1, 2)
     assert json.loads(result.summary) == {"x": 1, "y": 2}
     assert result.model_calls == 1
+
+
+def test_draft_is_no_value_when_the_model_has_only_thought_of_it():
+    agent = assistant('<think>Perhaps {"x": 9, "y": 9}?</think>I do not know.', '{"x": 1, "y": 2}')
+
+    result = user().initiate_chat(agent, message="Where?", response_format=Point)
+
+    assert result.value == Point(1, 2)
+    assert result.model_calls == 2
+
+
+def test_value_may_hold_what_ends_a_thought():
+    agent = assistant('["</think>"]')
+
+    result = user().initiate_chat(agent, message="What?", response_format=list[str])
+
+    assert result.value == ["</think>"]
 
 
 def test_value_is_none_when_nothing_was_asked_for():

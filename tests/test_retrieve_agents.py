@@ -305,6 +305,7 @@ def test_wish_for_other_passages_is_understood(text):
         "To get more of them you would say UPDATE CONTEXT, but I do not need any.",
         "The passage says:\n\n```text\nUPDATE CONTEXT\n```\n\nThat is all there is to it.",
         "> UPDATE CONTEXT\n\nThat is what the document says, and it means nothing.",
+        "<think>UPDATE CONTEXT? The second passage says it.</think>\n\nThe key with the blue tag opens the dome.",
     ],
 )
 def test_other_words_are_no_wish_for_passages(text):

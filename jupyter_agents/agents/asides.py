@@ -13,6 +13,7 @@ from jupyter_agents.effects import Complete
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.run import ThisRun
+from jupyter_agents.thoughts import without_thought
 
 _MOST_TRIES = 20
 _DECODER = json.JSONDecoder()
@@ -33,16 +34,19 @@ async def ask_aside(
 def find_json(text: str) -> Iterator[tuple[Any, str]]:
     """Each value that a model may have meant as its JSON, with its text: all of it, a fenced block, or what begins in it.
 
+    What a reasoning model has drafted before its answer (`<think>…</think>`) is not meant.
+
     >>> next(find_json('Here it is:\\n```json\\n{"a": 1}\\n```'))
     ({'a': 1}, '{"a": 1}')
     """
-    blocks = [block.code for block in find_code_blocks(text) if block.language in ("", "json")] if "`" in text else []
-    for whole in (text, *reversed(blocks)):
+    answer = without_thought(text)
+    blocks = [one.code for one in find_code_blocks(answer) if one.language in ("", "json")] if "`" in answer else []
+    for whole in (text, *([] if answer == text else [answer]), *reversed(blocks)):
         try:
             yield json.loads(whole), whole.strip()
         except ValueError:
             continue
-    yield from islice(_embedded(text), _MOST_TRIES)
+    yield from islice(_embedded(answer), _MOST_TRIES)
 
 
 def _embedded(text: str) -> Iterator[tuple[Any, str]]:

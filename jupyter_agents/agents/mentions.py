@@ -7,13 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+from jupyter_agents.thoughts import without_thought
+
 _GAP = r"(?:\s|\\?_|-)+"
 _NO_GAP = r"(?:\s|\\?_|-)*"
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 """Letters of scripts that put no spaces around a name."""
 _LETTER = rf"[^\W{_UNSPACED}]"
-_THOUGHT = re.compile(r"\A.*</(?:think|thinking|thought|reasoning)>", re.DOTALL | re.IGNORECASE)
-"""What a model has said to itself: not its answer, whatever names are in it."""
 _MARKUP = " \t*_`\"'“”‘’«»<>()[]{}#:;,.!?-–—>"
 
 
@@ -46,7 +46,7 @@ def chosen_name(text: str, names: Iterable[str]) -> str | None:
     >>> chosen_name("Alice, then Bob", ["Alice", "Bob"]) is None
     True
     """
-    known, text = list(names), _THOUGHT.sub("", text)
+    known, text = list(names), without_thought(text)
     first = next((line for line in text.splitlines() if line.strip(_MARKUP)), "").strip(_MARKUP)
     for is_meant in (_is_exactly, _is_spelt):
         found = next((name for name in known if is_meant(name, first)), None)

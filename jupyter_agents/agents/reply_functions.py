@@ -28,6 +28,7 @@ from jupyter_agents.models.base import ModelReply
 from jupyter_agents.replies import NEXT, Reply
 from jupyter_agents.run import ThisRun
 from jupyter_agents.termination import NOT_ASKED, EndedBy, Ending, choose_question, conclude, is_terminate
+from jupyter_agents.thoughts import beyond_thought
 from jupyter_agents.tool_results import ToolResult, parts_of
 
 if TYPE_CHECKING:
@@ -223,7 +224,8 @@ async def reply_by_code(agent: ResponsiveAgent, talk: Talk, sender: Any, config:
     if config is None:
         return NEXT
     for back, message in enumerate(_latest(talk, config), 1):
-        found = [block for block in find_code_blocks(message.text) if is_meant_to_run(block)]
+        blocks = beyond_thought(message.text, find_code_blocks(message.text))
+        found = [block for block in blocks if is_meant_to_run(block)]
         if not found:
             continue
         problem = _why_not_run(message, found)

@@ -9,6 +9,7 @@ from jupyter_agents.agents.assistant import AssistantAgent
 from jupyter_agents.agents.faces import faces
 from jupyter_agents.code_blocks import remove_code
 from jupyter_agents.messages import Message
+from jupyter_agents.thoughts import without_thought
 
 UPDATE = "UPDATE CONTEXT"
 """What a model says, and nothing else, when it needs other passages."""
@@ -20,11 +21,13 @@ _NEAR = 20
 def asks_for_update(text: str) -> bool:
     """Whether a message asks for other passages: within its first or last 20 characters, or on a line of its own.
 
-    Case, emphasis and the width of spaces do not matter; what stands in a code block or a quotation is not asked.
+    Case, emphasis and the width of spaces do not matter; what stands in a code block or a quotation is not asked, nor is
+    what a model says to itself (`<think>…</think>`).
 
     >>> asks_for_update("Sorry, **update context**."), asks_for_update("Never say UPDATE CONTEXT to a person who asks you")
     (True, False)
     """
+    text = without_thought(text)
     own = remove_code(text).strip() or text.strip().strip("`~\n ")
     lines = [" ".join(re.sub(r"[*_`.!\"']", " ", line).split()).upper() for line in own.splitlines()]
     said = " ".join(line for line in lines if line)
