@@ -13,7 +13,7 @@ from jupyter_agents.agents.faces import call_hook
 from jupyter_agents.agents.keywords import check_keywords
 from jupyter_agents.control import STOPPED, Control, use_control
 from jupyter_agents.conversation import ChatResult
-from jupyter_agents.culprits import place_of, without_our_frames
+from jupyter_agents.culprits import described, place_of, without_our_frames
 from jupyter_agents.drive import a_drive
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.events import ChatStarted, Listener
@@ -365,7 +365,7 @@ def _beside_cells(session: Session) -> Session:
 def in_one_line(error: BaseException) -> str:
     """An error as one line; of an error that is not ours, with the place where it was raised."""
     place = place_of(error)
-    text = " ".join(f"{type(error).__name__}: {error}{place and ', in '}{place}".split())
+    text = " ".join(f"{described(error)}{place and ', in '}{place}".split())
     frames = [] if isinstance(error, JupyterAgentsError) else traceback.extract_tb(error.__traceback__)
     return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
 

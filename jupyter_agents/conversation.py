@@ -296,12 +296,14 @@ async def hold_chat(
                 stop.result = result  # type: ignore[attr-defined]  # cancelling must stay cancelling
                 raise
             raise ChatInterrupted(result) from None
-        except (Exception, SystemExit) as error:
+        except GeneratorExit:  # nobody drives it any longer
+            raise
+        except BaseException as error:
             _begin_end(run)
             tell_place(error, _where(run, first, initiator, recipient))
             result = await close(Ending(EndedBy.ERROR, in_short(error, _LONGEST_DETAIL)))
             with suppress(AttributeError, TypeError):  # an error of somebody else's may be closed to it
-                error.result = result  # type: ignore[union-attr]
+                error.result = result  # type: ignore[attr-defined]
             raise
         return await close(ending)
 
@@ -331,7 +333,9 @@ async def hold_series(run: Run, size: int, chats: Coroutine[Any, Any, T]) -> T:
         await _say_provenance(run)
         try:
             found = await chats
-        except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError):
+        except GeneratorExit:  # nobody drives it any longer
+            raise
+        except BaseException:
             _begin_end(run)
             await Emit(SeriesEnded(run.chat))
             raise

@@ -22,10 +22,12 @@ DEBUG_VARIABLE = "JUPYTER_AGENTS_DEBUG"
 """The variable of the environment with which all frames stay."""
 
 _PLACE, _IS_TOLD = "_jupyter_agents_place", "_jupyter_agents_is_told"
+_IS_AT_CALL, _HAS_LEFT = "_jupyter_agents_is_at_call", "_jupyter_agents_has_left"
 _PACKAGE = __name__.partition(".")[0]
 _OURS = f"{Path(__file__).parent}{os.sep}"
 _STANDARD = f"{Path(os.__file__).parent}{os.sep}"
 _PLUMBING = tuple(_STANDARD + name for name in (f"asyncio{os.sep}", f"concurrent{os.sep}", "contextlib.py"))
+_FACES = ("synchronous", "asynchronous")
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
@@ -35,12 +37,18 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 def was_in(error: BaseException, role: str, function: Any = None, whose: Any = None) -> None:
     """Let an error know that a function of the user's has raised it: what it is there for, and whose it is.
 
-    The first who says so is the nearest. Of functions of this package nothing is said.
+    The first who says so is the nearest, unless the same error is raised again in another chat, after it had left the
+    one before. Of functions of this package nothing is said.
     """
-    if place_of(error) or is_ours(function):
+    has_left = getattr(error, _HAS_LEFT, False)
+    if is_ours(function) or (place_of(error) and not has_left):
         return
     name = "" if function is None else f" ({name_of(function)})"
     _set(error, _PLACE, f"{role}{name}{_of(whose)}")
+    _set(error, _IS_AT_CALL, not any(_after_ours(_frames(error))))
+    if has_left:
+        _set(error, _IS_TOLD, False)
+        _set(error, _HAS_LEFT, False)
 
 
 def place_of(error: BaseException) -> str:
@@ -61,9 +69,25 @@ def add_note(error: BaseException, text: str) -> None:
         error.add_note(text)
 
 
+def described(error: BaseException) -> str:
+    """Of which class an error is, and what it says."""
+    return f"{type(error).__name__}: {said_by(error)}"
+
+
+def said_by(error: BaseException) -> str:
+    """What an error says: its text, which may fail in turn, and of a group what its errors say."""
+    try:
+        text = str(error)
+    except Exception as another:  # noqa: BLE001 - whatever it is, the first error is the one to be told
+        return f"(it has no text: {type(another).__name__})"
+    if not isinstance(error, BaseExceptionGroup):
+        return text
+    return f"{text}: {'; '.join(map(described, error.exceptions))}"
+
+
 def in_short(error: BaseException, longest: int) -> str:
     """The first line of an error, and in which function of the user's it was raised."""
-    line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    line = described(error).partition("\n")[0]
     line = line if len(line) <= longest else f"{line[: longest - 1]}…"
     place = place_of(error)
     return f"{line} (in {place})" if place else line
@@ -116,9 +140,22 @@ def without_our_frames(error: E) -> E:
     return error
 
 
+def leaving(error: E) -> E:
+    """The same of one that leaves the outermost chat. When it is raised again in another, it is told anew in which function."""
+    _set(error, _HAS_LEFT, True)
+    return without_our_frames(error)
+
+
 def _is_of_user(error: BaseException) -> bool:
-    """Whether it says by itself what is wrong: it is one of ours, or was raised in a function of the user's."""
-    return isinstance(error, JupyterAgentsError) or bool(place_of(error)) or any(_users_own(_frames(error)))
+    """Whether it says by itself what is wrong: it is one of ours, or was raised in a function of the user's.
+
+    Such a function may have called us in turn, and the mistake be ours.
+    """
+    if isinstance(error, JupyterAgentsError) or getattr(error, _IS_AT_CALL, False):
+        return True
+    frames = list(_frames(error))
+    is_known = bool(place_of(error)) or any(_users_own(frames))
+    return is_known and not (frames and _is_our_code(frames[-1]))
 
 
 def _behind(error: BaseException) -> Iterator[tuple[BaseException, bool]]:
@@ -162,6 +199,11 @@ def _users_own(frames: Iterable[TracebackType]) -> Iterator[TracebackType]:
             yield one
 
 
+def _is_our_code(one: TracebackType) -> bool:
+    """Whether a frame is ours, and more than the face of a method, in which a call with wrong arguments fails."""
+    return _path(one).startswith(_OURS) and one.tb_frame.f_code.co_name not in _FACES
+
+
 def _path(one: TracebackType) -> str:
     return one.tb_frame.f_code.co_filename
 
@@ -176,10 +218,13 @@ def _joined(frames: list[TracebackType]) -> TracebackType | None:
 __all__ = [
     "DEBUG_VARIABLE",
     "add_note",
+    "described",
     "in_short",
     "is_ours",
+    "leaving",
     "name_of",
     "place_of",
+    "said_by",
     "tell_place",
     "was_in",
     "without_our_frames",

@@ -319,6 +319,15 @@ def _spend(run: Run, agent: str, took: ModelReply | ModelFailed | Retracted, *, 
         summary.add(took.model, took.usage, took.cost, is_paid=is_paid)
 
 
+async def _of(found: Coroutine[Any, Any, T], role: str, whose: Any, agent: str) -> T:
+    """What somebody gives who may be of a class of the user's: an error of theirs says so."""
+    try:
+        return await found
+    except Exception as error:
+        was_in(error, role, whose, agent)
+        raise
+
+
 def _with_tape(run: Run) -> Run:
     """A run with the tape of the session, where a single reply is asked for outside any chat."""
     if run.depth or run.tape is not None:
@@ -444,7 +453,7 @@ async def _ask(effect: Ask, run: Run) -> Answer:
                 "Use human_input_mode='NEVER' or pass human=ScriptedHuman([...])."
             )
         with run.control.asking():
-            answer = await human.ask(effect.prompt)
+            answer = await _of(human.ask(effect.prompt), "the human input", human, effect.agent)
         if run.tape:
             run.tape.record(effect, answer, chat=run.chat, agent=effect.agent)
     await Emit(HumanAnswered(run.chat, effect.agent, answer.action, answer.text, answer.replayed))
@@ -456,7 +465,8 @@ async def _execute(effect: Execute, run: Run) -> ExecutionResult:
     await Emit(CodeStarted(run.chat, effect.agent, effect.block.language, effect.block.code))
     try:
         with use_sink(run.output_sink()), use_owner(run.control):
-            result = await effect.executor.execute(effect.block)
+            running = effect.executor.execute(effect.block)
+            result = await _of(running, "the executor", effect.executor, effect.agent)
         if (hidden := hide(result.text)) != result.text:
             result = replace(result, text=hidden)
     except (KeyboardInterrupt, asyncio.CancelledError) as stop:  # the log keeps what had come of it by then

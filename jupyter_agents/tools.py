@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from jupyter_agents.budget import BudgetSpent
+from jupyter_agents.culprits import said_by
 from jupyter_agents.effects import CallTool
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.executors.outputs import MAX_TEXT, shorten
@@ -246,7 +247,7 @@ def _said(error: BaseException, name: str) -> str:
     """What a model is told. `sys.exit()` within a tool, as parsers of command lines call it, is the end of the tool alone."""
     if isinstance(error, SystemExit):
         return f"{name} has exited{'' if error.code is None else f' with {error.code}'} instead of giving a result."
-    return to_text(error) or type(error).__name__
+    return to_text(said_by(error)) or type(error).__name__
 
 
 def _failed(text: str, *, external: bool = False) -> ToolResult:

@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, field_validator
 
 import jupyter_agents
 from jupyter_agents import (
@@ -23,7 +24,7 @@ from jupyter_agents.conditions import Condition
 from jupyter_agents.culprits import DEBUG_VARIABLE, in_short, name_of, place_of, tell_place, was_in, without_our_frames
 from jupyter_agents.display.text import TextListener
 from jupyter_agents.errors import ConfigurationError, ModelRejectedError
-from jupyter_agents.events import ChatEnded
+from jupyter_agents.events import ChatEnded, SeriesEnded
 from jupyter_agents.messages import Usage
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.models.scripted import ScriptedModel
@@ -66,6 +67,21 @@ class OwnCapability(Capability):
 class OwnModel(ScriptedModel):
     async def complete(self, request):
         boom()
+
+
+class OwnHuman:
+    async def ask(self, prompt):
+        boom()
+
+
+class OwnExecutor:
+    async def execute(self, block):
+        boom()
+
+
+class Sad(Exception):
+    def __str__(self):
+        return boom()
 
 
 def hooked(name, hook=boom):
@@ -111,6 +127,18 @@ def standing_for_a_group():
     return SocietyOfMindAgent("s", chat_manager=group("round_robin"), llm_config=False, response_preparer=boom)
 
 
+def checking():
+    class Own(BaseModel):
+        @field_validator("*")
+        @classmethod
+        def check(cls, value):
+            boom()
+
+        name: str
+
+    return assistant('{"name": "x"}', name="a"), {"response_format": Own}
+
+
 KINDS = {
     "the speaker selector (boom) of 'chat_manager'": lambda: (group(), {}),
     "the hook process_message_before_send (boom) of 'a'": lambda: (hooked("process_message_before_send"), {}),
@@ -138,6 +166,15 @@ KINDS = {
     "the model (OwnModel) of 'a'": lambda: (AssistantAgent("a", llm_config=OwnModel(["w"])), {}),
     "the message of nested chat 1 (boom) of 'o'": lambda: (nesting(message=boom), {}),
     "reply_func_from_nested_chats (boom) of 'o'": lambda: (answering_by_nested_chats(boom), {}),
+    "the human input (OwnHuman) of 'a'": lambda: (
+        talker("a", human_input_mode="ALWAYS", human=OwnHuman()),
+        {},
+    ),
+    "the executor (OwnExecutor) of 'a'": lambda: (
+        user("a", code_execution_config={"executor": OwnExecutor()}),
+        {"message": "```python\n1\n```"},
+    ),
+    "the validation of response_format (Own) of 'a'": checking,
     "the response_preparer (boom) of 's'": lambda: (standing_for_a_group(), {"max_turns": 1}),
 }
 
@@ -298,6 +335,45 @@ def test_log_names_the_function():
     assert end.detail == "KeyError: 'zz' (in the reply function (boom) of 'a')"
 
 
+def test_same_error_names_the_function_that_has_raised_it_again():
+    same = KeyError("zz")
+
+    def raise_it(*args):
+        raise same
+
+    first = failed(recipient=hooked("process_last_received_message", raise_it))
+    detail = first.result.detail
+    second = failed(recipient=replying(raise_it))
+
+    assert detail.endswith("(in the hook process_last_received_message (raise_it) of 'a')")
+    assert second.result.detail.endswith("(in the reply function (raise_it) of 'a')")
+    assert len(second.__notes__) == 2
+
+
+@both_faces
+def test_chat_ends_by_an_error_whose_text_fails(face):
+    def raise_sad(*args):
+        raise Sad
+
+    error = failed(face, replying(raise_sad))
+
+    assert isinstance(error, Sad)
+    assert error.result.detail == "Sad: (it has no text: KeyError) (in the reply function (raise_sad) of 'a')"
+
+
+@both_faces
+@pytest.mark.parametrize("make", [pytest.fail.Exception, lambda: BaseExceptionGroup("", [KeyboardInterrupt()])])
+def test_chat_ends_by_what_is_no_exception_either(face, make):
+    def raise_it(*args):
+        raise make()
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - each has its own
+        face(user("me"), "initiate_chats", [{"recipient": replying(raise_it), "message": "Hi"}])
+
+    ends = [type(one.event) for one in caught.value.result.log][-2:]
+    assert ends == [ChatEnded, SeriesEnded]
+
+
 def test_background_chat_names_the_function_and_leads_there_where_it_is_awaited(capsys):
     async def cell():
         await Chat(user("me"), replying(boom), message="Hi").start()
@@ -358,6 +434,33 @@ def test_mistake_of_this_package_keeps_all_frames(monkeypatch):
 
     assert isinstance(error, ZeroDivisionError)
     assert len(ours(error)) > 5
+
+
+@both_faces
+def test_mistake_of_this_package_in_a_chat_of_a_function_of_the_users_keeps_all_frames(face, monkeypatch):
+    found = {}
+    exec(compile("def fail(*args):\n    1 / 0", f"{PACKAGE}/last_word.py", "exec"), found)
+
+    def ask_another(recipient, messages, sender, config):
+        with monkeypatch.context() as patched:
+            patched.setattr("jupyter_agents.agents.reply_functions.find_code_blocks", found["fail"])
+            patched.setattr("jupyter_agents.agents.first_reply.find_code_blocks", found["fail"])
+            user("other", code_execution_config={"executor": OwnExecutor()}).initiate_chat(
+                assistant("w"), message="?", max_turns=2
+            )
+
+    error = failed(face, replying(ask_another))
+
+    assert isinstance(error, ZeroDivisionError)
+    assert last_frame(error) == "fail"
+    assert len(ours(error)) > 5
+
+
+def test_call_of_ours_with_wrong_arguments_is_no_mistake_of_this_package():
+    error = failed(recipient=replying(lambda *args: user("other").initiate_chat()))
+
+    assert isinstance(error, TypeError)
+    assert len(ours(error)) == 1
 
 
 @both_faces

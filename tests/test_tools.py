@@ -202,6 +202,27 @@ def test_model_is_told_when_an_async_function_fails(driver):
 
 
 @both_drivers
+def test_model_is_told_when_the_text_of_an_error_fails(driver):
+    class Sad(Exception):
+        def __str__(self):
+            raise ValueError("no words")
+
+    def function():
+        raise Sad
+
+    assert call(driver, function) == (False, "Error: (it has no text: ValueError)")
+
+
+@both_drivers
+def test_model_is_told_all_errors_of_a_group(driver):
+    def function():
+        raise ExceptionGroup("two tasks failed", [ValueError("too small"), KeyError("b")])
+
+    text = "Error: two tasks failed (2 sub-exceptions): ValueError: too small; KeyError: 'b'"
+    assert call(driver, function) == (False, text)
+
+
+@both_drivers
 def test_model_is_told_when_a_result_has_no_text(driver):
     class Silent:
         def __str__(self):

@@ -17,7 +17,7 @@ from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.queued_chat import QueuedChat, read_queue
 from jupyter_agents.budget import Budget, Ledger, check_budget
 from jupyter_agents.conversation import ChatResult, hold_series, open_run
-from jupyter_agents.culprits import add_note
+from jupyter_agents.culprits import add_note, described
 from jupyter_agents.effects import Emit, Together
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.events import Noted
@@ -210,7 +210,7 @@ class ChatQueue:
         _tell_results(first, self.results)
         add_note(first, f"It ended chat {self._name(chat)}, of {self._between(chat)}.")
         for other, error in others:
-            add_note(first, f"Chat {self._name(other)} failed, too: {type(error).__name__}: {error}")
+            add_note(first, f"Chat {self._name(other)} failed, too: {described(error)}")
         for one in self._waiting[:_MOST_NAMED]:
             add_note(first, f"The chat of {one.pair} was not begun: it needs one that failed.")
         if len(self._waiting) > _MOST_NAMED:

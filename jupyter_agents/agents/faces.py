@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
-from jupyter_agents.culprits import is_ours, name_of, was_in, without_our_frames
+from jupyter_agents.culprits import is_ours, leaving, name_of, was_in
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.effects import CallTool
 from jupyter_agents.run import current_run
@@ -50,7 +50,7 @@ def faces(core: Core[P, T]) -> tuple[Callable[P, T], Core[P, T]]:
 
 def _outside(error: Exception) -> Exception:
     """An error as a caller sees it, without the frames of the drivers, which say nothing. Within a chat it keeps them."""
-    return error if current_run.get() is not None else without_our_frames(error)
+    return error if current_run.get() is not None else leaving(error)
 
 
 def core_of(function: Any) -> Core[..., Any] | None:

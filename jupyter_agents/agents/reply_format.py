@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_agents.agents.asides import find_json
 from jupyter_agents.agents.reply_schema import VALUE, rooted, schema_of_kind, strictly
+from jupyter_agents.culprits import was_in
 from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.errors import ConfigurationError, ContextLengthError, MalformedReplyError, ModelRejectedError
 from jupyter_agents.events import FormAsked, FormGiven
@@ -217,6 +218,9 @@ async def _mended(
             text = _read(form, reply)
         except ValueError as error:
             wrong = str(error)
+        except Exception as error:
+            was_in(error, f"the validation of {KEY}", form.kind, key)
+            raise
         else:
             await Emit(FormGiven(run.chat, key, name_of_form(form), digest_of(form), scrub(text)))
             reply = replace(reply, content=text)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from jupyter_agents.agents.faces import call, call_of
 from jupyter_agents.agents.history import Talk
 from jupyter_agents.agents.memory import memory_of
-from jupyter_agents.culprits import place_of
+from jupyter_agents.culprits import described, place_of
 from jupyter_agents.effects import Complete, Emit
 from jupyter_agents.errors import ConfigurationError, RecordingError
 from jupyter_agents.events import Noted, Summarised
@@ -135,7 +135,7 @@ async def _fall_back(run: Run, agent: Any, reason: Exception | str) -> None:
 def could_not_be_made(error: Exception) -> str:
     """Why there is no summary, in a line."""
     place = place_of(error)
-    line = f"{type(error).__name__}: {error}".partition("\n")[0][:_LONGEST_REASON].rstrip(".")
+    line = described(error).partition("\n")[0][:_LONGEST_REASON].rstrip(".")
     return f"it could not be made ({line}{place and ', in '}{place})"
 
 
