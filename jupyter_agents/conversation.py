@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from jupyter_agents.agents.begun import has_spoken
@@ -175,6 +175,17 @@ class ChatResult(Continuations):
         """A figure of the tokens of each speaker. With `replays` what was replayed in this run is marked."""
         return ChatFigure(self, "tokens", is_of_this_run=replays)
 
+    def __copy__(self) -> ChatResult:
+        return self  # nothing in it changes
+
+    def __deepcopy__(self, memo: Any) -> ChatResult:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is pickled shows itself; it goes on no more, since its agents are not in it. `save` keeps them."""
+        state = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _unpickled, (state | {"limits": self.limits.without_objects()},)
+
     def __len__(self) -> int:
         return len(self._events(MessageSent))
 
@@ -208,6 +219,10 @@ class ChatResult(Continuations):
                 chats.add(event.chat)
             if event.chat in chats:
                 yield entry
+
+
+def _unpickled(state: dict[str, Any]) -> ChatResult:
+    return ChatResult(**state)
 
 
 @dataclass(frozen=True)

@@ -431,6 +431,16 @@ class EventLog:
     def __repr__(self) -> str:
         return f"<EventLog: {len(self.entries)} events, {self._chats} chats>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all that has happened, and not those to whom, whose models and people belong to a process."""
+        return {"entries": list(self.entries), "chats": self._chats, "forms": self._forms}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        EventLog.__init__(self)
+        for entry in state["entries"]:
+            self._add(entry.event)
+        self._chats, self._forms = state["chats"], state["forms"]
+
     def append(self, event: Event) -> Entry:
         """Add an event at the end; its entry."""
         entry = self._add(event)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupyter_agents.budget import Budget, Ledger, check_budget
-from jupyter_agents.conditions import ChatFacts, Condition
+from jupyter_agents.conditions import ChatFacts, Condition, Unwritten
 from jupyter_agents.culprits import was_in
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.likeness import gist, is_blank, repetition
@@ -48,6 +48,12 @@ class Limits:
                 f"Cannot use termination={short(self.termination)}: it is no condition. {condition_meant(self.termination)}"
             )
         check_budget(self.budget)
+
+    def without_objects(self) -> Limits:
+        """The same as plain data, where the condition and the cache are not known."""
+        condition = self.termination
+        unwritten = condition if condition is None else Unwritten(repr(condition))
+        return replace(self, termination=unwritten, cache=None)
 
 
 def check_flag(name: str, value: Any) -> None:

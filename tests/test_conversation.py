@@ -1,7 +1,10 @@
 import asyncio
+import copy
+import pickle
 from unittest.mock import MagicMock
 
 import pytest
+from pydantic import BaseModel
 
 from jupyter_agents import Budget, EndedBy, ExternalStop, MaxMessages, TextMention, Usage, UserProxyAgent
 from jupyter_agents.drive import ChatCancelled
@@ -1058,3 +1061,60 @@ def test_fields_that_hold_nothing_are_left_out_of_what_is_remembered():
 
     assert list(me.chat_messages[agent]) == [{"content": "x", "role": "assistant"}]
     assert list(agent.chat_messages[me]) == [{"content": "x", "role": "user"}]
+
+
+# -- Copies ------------------------------------------------------------------------------------------------------
+
+
+class Figure(BaseModel):
+    height: int
+
+
+def nested_result():
+    """What comes of a chat with a nested one, with a condition and a form that no file can hold as they are."""
+    outer = assistant('{"height": 7}', name="outer")
+    outer.register_nested_chats(
+        [{"recipient": talker("inner", "i"), "message": "Go", "max_turns": 1}], lambda sender: sender.name == "asker"
+    )
+    user("asker").initiate_chat(outer, message="Hi", max_turns=1)
+    return user().initiate_chat(outer, message="Hi", response_format=Figure, termination=When(lambda messages: False))
+
+
+def test_result_that_is_pickled_says_the_same():
+    result = nested_result()
+
+    loaded = pickle.loads(pickle.dumps(result))
+
+    assert loaded.messages == result.messages
+    assert loaded.events == result.events
+    assert loaded.value == Figure(height=7)
+    assert (loaded.summary, loaded.ended_by, loaded.cost) == (result.summary, result.ended_by, result.cost)
+    assert loaded.by_speaker == result.by_speaker
+    assert loaded.log.new_chat() == result.log.new_chat()
+
+
+def test_results_of_a_series_that_are_pickled_say_the_same():
+    chats = [{"recipient": assistant("w", name=name), "message": "Hi", "max_turns": 1} for name in ("a", "b")]
+    results = user().initiate_chats(chats)
+
+    loaded = pickle.loads(pickle.dumps(results))
+
+    assert repr(loaded) == repr(results)
+    assert loaded.by_speaker == results.by_speaker
+    assert loaded[0].log is loaded[1].log
+
+
+def test_result_that_was_pickled_does_not_go_on_without_its_agents():
+    loaded = pickle.loads(pickle.dumps(user().initiate_chat(assistant("w"), message="Hi", max_turns=1)))
+
+    with pytest.raises(ConfigurationError, match=r"its log does not know the agent 'user'.*load_chat"):
+        loaded.resume()
+
+
+def test_copy_of_a_result_goes_on_with_its_agents():
+    result = user().initiate_chat(assistant("one", "two"), message="Hi", max_turns=1)
+
+    for made in (copy.copy(result), copy.deepcopy(result)):
+        assert made == result
+        assert made.log is result.log
+    assert texts(copy.deepcopy({"it": result})["it"].retry(max_turns=1).messages) == ["two"]
