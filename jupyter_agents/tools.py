@@ -17,6 +17,7 @@ from jupyter_agents.culprits import said_by
 from jupyter_agents.effects import CallTool
 from jupyter_agents.errors import ConfigurationError, JupyterAgentsError
 from jupyter_agents.executors.outputs import MAX_TEXT, shorten
+from jupyter_agents.interrupts import ChatCancelled
 from jupyter_agents.nearest import nearest
 from jupyter_agents.termination import ChatEnds
 from jupyter_agents.tool_results import NoText, ToolResult, to_result, to_text
@@ -196,6 +197,10 @@ async def call_tool(functions: Mapping[str, Callable[..., Any]], name: str, argu
         return await (_call_tool(function, given) if isinstance(function, Tool) else _call_plain(function, given))
     except (JupyterAgentsError, ChatEnds, BudgetSpent):
         raise  # for a person, or the end of the chat: no model can mend it
+    except asyncio.CancelledError as stop:
+        if isinstance(stop, ChatCancelled) or _is_cancelled():
+            raise  # the chat is
+        return _failed(f"{name} was cancelled by something within it, and gave no result.")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a tool raises is for the model to mend
         return _failed(_said(error, name), external=isinstance(function, Tool) and function.external)
 
@@ -241,6 +246,15 @@ async def _within(value: Awaitable[Any], name: str, seconds: float) -> Any:
         if not limit.expired():
             raise  # of the function itself
         raise TimeoutError(f"{name} did not answer within {seconds:g} s, and was given up.") from error
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody has cancelled the task in which this is, rather than something for which a tool waits."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # there is no event loop
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _said(error: BaseException, name: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_agents.budget import BudgetSpent
-from jupyter_agents.drive import ChatCancelled
+from jupyter_agents.drive import ChatCancelled, a_drive
 from jupyter_agents.errors import ConfigurationError, ModelUnavailableError, NoHumanError
 from jupyter_agents.termination import ChatEnds, EndedBy
 from jupyter_agents.tool_results import ToolResult
@@ -211,6 +211,36 @@ def test_model_is_told_when_the_text_of_an_error_fails(driver):
         raise Sad
 
     assert call(driver, function) == (False, "Error: (it has no text: ValueError)")
+
+
+@both_drivers
+def test_model_is_told_when_a_tool_is_cancelled_by_nobody_else(driver):
+    async def function():
+        waiting = asyncio.create_task(asyncio.sleep(5))
+        waiting.cancel()
+        await waiting
+
+    assert call(driver, function) == (False, "Error: f was cancelled by something within it, and gave no result.")
+
+
+def test_tool_that_is_cancelled_with_its_task_goes_no_further():
+    began, told = [], []
+
+    async def function():
+        began.append(True)
+        await asyncio.sleep(5)
+
+    async def cancelled():
+        asking = asyncio.create_task(a_drive(call_tool({"tool": function}, "tool", "{}")))
+        asking.add_done_callback(lambda one: told.append(one.cancelled()))
+        while not began:
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    asyncio.run(cancelled())
+
+    assert told == [True]
 
 
 @both_drivers
