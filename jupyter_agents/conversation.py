@@ -34,6 +34,7 @@ from jupyter_agents.journal.costs import classic_cost, paid, sum_of_costs
 from jupyter_agents.journal.speakers import SpeakerFacts, facts_by_speaker
 from jupyter_agents.last_word import without_terminate
 from jupyter_agents.messages import Message, Usage
+from jupyter_agents.models.cache import to_cache
 from jupyter_agents.progress import Consumption, Limits, Progress
 from jupyter_agents.replies import Reply
 from jupyter_agents.run import Run, RunState, ThisRun, ThisTask, Within
@@ -272,9 +273,9 @@ async def open_run(log: EventLog | None, *, silent: bool, budget: Budget | None,
             log.new_chat(),
             depth=1,
             control=control,
-            cache=here.cache,
+            cache=to_cache(here.session.settings.cache) if here.cache is None else here.cache,
         )
-    run = run if cache is None else replace(run, cache=cache)
+    run = run if cache is None else replace(run, cache=None if cache is False else cache)
     return replace(run, listeners=()) if silent else run
 
 

@@ -42,7 +42,7 @@ class Settings:
 
     `base_url` and `api_key_variable` hold for models whose config says neither: where they are, and which variable of the
     environment has their key. `keyring` lets keys be read from the system's keyring (see `models/keys.py`). `budget` is
-    that of every chat which is given none and is not nested in another.
+    that of every chat which is given none and is not nested in another; so is `cache`, `True` or the path of one.
     """
 
     model: str | Mapping[str, Any] | Model | None = None
@@ -57,6 +57,7 @@ class Settings:
     api_key_variable: str | None = None
     keyring: bool = False
     budget: Budget | None = None
+    cache: bool | str | None = None
 
     def __repr__(self) -> str:
         from jupyter_agents.models.masking import shown_setting  # there may be a key in them

@@ -587,3 +587,77 @@ def test_wrapper_counts_what_it_paid_for_when_a_cache_answers(server, cache):
         for summary in (wrapper.total_usage_summary, wrapper.actual_usage_summary)
     ]
     assert total == 2 * actual > 0
+
+
+# -- As a setting, and as an option of a cell ----------------------------------------------------------------------
+
+
+def hold(server, **options):
+    agent = AssistantAgent("assistant", llm_config=server.config)
+    return user().initiate_chat(agent, message="go", max_turns=1, **options)
+
+
+def cached(result):
+    return [event.cached for event in result.events if isinstance(event, ModelAnswered)]
+
+
+def test_setting_of_the_session_holds_for_chats_that_are_given_no_cache(server, tmp_path):
+    session = quiet_session()
+    session.settings.cache = str(tmp_path / "kept.sqlite")
+    server.enqueue("One", "Two", "Three")
+    with use_session(session):
+        said = [hold(server), hold(server), hold(server, cache=False), hold(server, cache=tmp_path / "other.sqlite")]
+
+    assert [cached(one) for one in said] == [[False], [True], [False], [False]]
+
+
+@pytest.mark.parametrize(("told", "kept"), [("True", True), ("False", False), ("None", None)])
+def test_cache_is_a_setting_of_the_notebook(shell, told, kept):
+    shell.run_line_magic("config", f"JupyterAgents.cache = {told}")
+
+    assert current_session().settings.cache is kept
+    shell.run_line_magic("config", "JupyterAgents.cache = None")
+
+
+def test_path_is_a_setting_of_the_notebook(shell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    shell.run_line_magic("config", "JupyterAgents.cache = 'kept.sqlite'")
+
+    assert current_session().settings.cache == str(tmp_path / "kept.sqlite")
+    shell.run_line_magic("config", "JupyterAgents.cache = None")
+
+
+@pytest.mark.parametrize("wrong", ["3", "':memory:'", "''"])
+def test_setting_is_refused_when_it_is_no_place_for_a_cache(shell, wrong):
+    shell.run_line_magic("config", f"JupyterAgents.cache = {wrong}")
+
+    assert current_session().settings.cache is None
+
+
+def test_cache_is_an_option_of_the_cell(shell, server, tmp_path):
+    shell.user_ns |= {"assistant": AssistantAgent("assistant", llm_config=server.config), "me": user("me")}
+    server.enqueue("One")
+
+    for _ in range(2):
+        shell.run_cell_magic(
+            "agentchat", f"--to assistant --from me --max-turns 1 --cache {tmp_path / 'kept.sqlite'}", "go"
+        )
+
+    assert cached(shell.user_ns["_chat"]) == [True]
+
+
+def test_fork_goes_on_with_the_cache_of_its_chat(server, tmp_path):
+    server.enqueue("One", "Two")
+    result = hold(server, cache=tmp_path / "kept.sqlite")
+
+    said = [result.fork(at=0).resume(max_turns=1) for _ in range(2)]
+
+    assert cached(said[-1]) == [True]
+
+
+def test_series_is_refused_when_a_cache_in_it_is_none(server):
+    agent = AssistantAgent("assistant", llm_config=server.config)
+
+    with pytest.raises(ConfigurationError, match="Cannot hold chat 1: Cannot use cache=3"):
+        user().initiate_chats([{"recipient": agent, "message": "go", "cache": 3}])

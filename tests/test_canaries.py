@@ -12,8 +12,23 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.ultratb import AutoFormattedTB
 from IPython.lib.pretty import pretty
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from jupyter_agents import AssistantAgent, UserProxyAgent, register_function, use_recording
+from jupyter_agents import (
+    AssistantAgent,
+    Cache,
+    UserProxyAgent,
+    export_logging,
+    logged_history,
+    register_function,
+    start_logging,
+    stop_logging,
+    tune,
+    use_recording,
+    use_tracing,
+)
 from jupyter_agents.code_blocks import CodeBlock
 from jupyter_agents.drive import drive
 from jupyter_agents.errors import ModelError
@@ -237,6 +252,46 @@ def test_no_key_is_in_a_file_when_the_user_said_it(chat):
 
     assert config["api_key"] == CANARIES["config"]
     assert [found_in(one.read_text()) for one in files] == [[], []]
+
+
+def test_no_key_is_kept_beside_a_chat(tmp_path, monkeypatch):
+    """In a cache, in what is logged, in a file of it, in spans with texts, and in what a search keeps."""
+    monkeypatch.setenv("MY_SERVICE_TOKEN", CANARIES["environment"])
+    exporter, provider, cache = (
+        InMemorySpanExporter(),
+        TracerProvider(shutdown_on_exit=False),
+        Cache(tmp_path / "cache"),
+    )
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with FakeOpenAIServer() as server, use_session(Session()), use_tracing(provider, content=True):
+        server.enqueue(*REPLIES)
+        assistant, user = agents_of(server)
+        start_logging(compact=False)
+        result = user.initiate_chat(assistant, message=f"Fetch {ALL}.", cache=cache)
+        stop_logging()
+        server.enqueue(*[f"I know {ALL}"] * 4)
+        data = [{"question": f"Is it {ALL}?"}, {"question": "What else?"}]
+        found = tune(
+            data,
+            space={"prompt": "{question}", "temperature": [0, 1]},
+            llm_config=config_of(server),
+            eval_func=lambda responses, **_: len(responses[0]),
+            score_range=(0, 500),
+            store=tmp_path / "store",
+        )
+    export_logging(tmp_path / "logged")
+    cache.close()
+
+    assert len(result.messages) == 6
+    spans = [span.to_json() for span in exporter.get_finished_spans()]
+    tuned = [repr(found), found.to_frame().to_csv(), repr(rendered(found))]
+    kept = {one.name: one.read_bytes().decode("latin-1") for one in tmp_path.iterdir()}
+    told = {"history": repr(logged_history()), "spans": "".join(spans), "repr": repr(cache), "tuning": "".join(tuned)}
+    assert {"cache", "logged", "store"} <= kept.keys()
+    assert all(
+        "[redacted]" in text for text in (kept["cache"], kept["logged"], kept["store"], told["history"], told["spans"])
+    )
+    assert {name: found_in(text) for name, text in (kept | told).items()} == {name: [] for name in kept | told}
 
 
 @pytest.mark.parametrize(

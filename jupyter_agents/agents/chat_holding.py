@@ -89,7 +89,7 @@ class ChatHolding(ReplyChain):
         `result.value` is its value.
 
         `cache` (a `Cache`, the path of one, or `True`) is asked before any model, here and in nested chats, and goes before
-        those of their configs.
+        those of their configs; `False` is none but those.
 
         Raises the errors of `jupyter_agents.errors`, with the chat so far as `result`.
         """
@@ -99,7 +99,7 @@ class ChatHolding(ReplyChain):
             check_flag(name, flag)
         form = asked_of(recipient, response_format)
         limits, summary = (
-            Limits(max_turns, termination, budget, form, to_cache(cache)),
+            Limits(max_turns, termination, budget, form, False if cache is False else to_cache(cache)),
             Summary(summary_method, summary_args or {}),
         )
         summary.check(self, recipient)

@@ -12,6 +12,7 @@ from jupyter_agents.agents.keywords import OF_CHAT, Readers
 from jupyter_agents.agents.openings import carried_over
 from jupyter_agents.agents.summaries import Summary
 from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.models.cache import to_cache
 from jupyter_agents.nearest import nearest
 from jupyter_agents.progress import Limits, check_flag
 from jupyter_agents.replies import is_agent
@@ -94,6 +95,7 @@ def _check_entry(number: int, entry: Mapping[str, Any], sender: Any, is_nested: 
             sender, entry["recipient"]
         )
         carried_over(entry.get("carryover"))
+        to_cache(entry.get("cache"))
         for name in ("clear_history", "silent"):
             check_flag(name, entry.get(name))
     except ConfigurationError as error:

@@ -194,8 +194,9 @@ class CellChat:
         """Hold the chat; its result is kept, whatever becomes of it."""
         self.check()
         more: dict[str, Any] = {"silent": True} if self._is_nested and self.options.quiet else {}
-        if self.options.budget is not None:
-            more["budget"] = self.options.budget
+        for name in ("budget", "cache"):
+            if getattr(self.options, name) is not None:
+                more[name] = getattr(self.options, name)
         try:
             result = await call_hook(
                 self.initiator,

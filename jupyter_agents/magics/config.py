@@ -13,6 +13,7 @@ from traitlets.config import Configurable
 from jupyter_agents.budget import Budget, budget_from_text
 from jupyter_agents.errors import ConfigurationError
 from jupyter_agents.meant import is_number
+from jupyter_agents.models.cache import Cache
 from jupyter_agents.models.keys import KEYRING_VARIABLE, checked_variable
 from jupyter_agents.models.masking import is_plain_address, kind_of, masked
 from jupyter_agents.session import Settings, current_session
@@ -76,6 +77,21 @@ class BudgetSetting(TraitType[Any, Any]):
             raise TraitError(str(error)) from None
 
 
+class CacheSetting(TraitType[Any, Any]):
+    """Where replies are kept."""
+
+    info_text = "True, False, or the path of a file"
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The value; a path as text."""
+        if value is None or isinstance(value, bool):
+            return value
+        try:
+            return str(Cache(value).path) if isinstance(value, str | os.PathLike) else self.error(obj, value)
+        except ConfigurationError as error:
+            raise TraitError(str(error)) from None
+
+
 class JupyterAgents(Configurable):
     """Settings of all chats in this kernel."""
 
@@ -108,6 +124,12 @@ class JupyterAgents(Configurable):
         None,
         allow_none=True,
         help="What a chat may spend that is given no budget: US dollars, limits by name ('turns=20,money=0.5'), a Budget.",
+    ).tag(config=True)
+    cache = CacheSetting(
+        None,
+        allow_none=True,
+        help="Whether replies of models are kept, and asked for first, in chats that are given no cache: True (in "
+        ".jupyter_agents/cache.sqlite), or the path of a file.",
     ).tag(config=True)
     prompt_timeout = Float(
         None,

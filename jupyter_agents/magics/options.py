@@ -123,6 +123,13 @@ def chat_options() -> Options:
         help="end before more is spent: US dollars (0.50), or limits by name (turns=20,money=0.50,seconds=60)",
     )
     add(
+        "--cache",
+        metavar="FILE",
+        nargs="?",
+        const=True,
+        help="ask a model only what is not kept in FILE, or in .jupyter_agents/cache.sqlite, and keep what it replies",
+    )
+    add(
         "--approve",
         metavar="HOW",
         type=_choice("policy", POLICIES),
