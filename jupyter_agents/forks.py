@@ -68,12 +68,9 @@ class Fork(Resumable):
     async def _send(self, message: Any, **options: Any) -> ChatResult:
         """Have the initiator say something, and go on from that. Options are those of `initiate_chat`."""
         options = {"max_turns": self.limits.max_turns, "termination": self.limits.termination} | options
-        given = {
-            "budget": self.limits.budget,
-            "cache": self.limits.cache,
-            "clear_history": False,
-            "message": message,
-        } | options
+        if self.limits.cache is not None:
+            options = {"cache": self.limits.cache} | options
+        given = {"budget": self.limits.budget, "clear_history": False, "message": message} | options
         result: ChatResult = await call_hook(self.initiator, "initiate_chat", self.recipient, **given)
         return result
 
