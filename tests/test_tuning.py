@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from jupyter_agents import AssistantAgent, Budget, Usage, UserProxyAgent
+from jupyter_agents import AssistantAgent, Budget, Usage, UserProxyAgent, use_recording
 from jupyter_agents.errors import ConfigurationError, ModelRejectedError
 from jupyter_agents.models import ModelReply, ScriptedModel
 from jupyter_agents.prices import price_of as published_price
@@ -590,3 +590,62 @@ def test_aggregate_is_refused_when_it_is_unknown(agg):
 
     with pytest.raises(ConfigurationError, match=r"Cannot aggregate by 'mode'|Cannot use the metric 'sise'"):
         evaluate(QUESTIONS[:2], config, lambda responses, **_: {"size": 1, "right": 1}, agg, store=None)
+
+
+# -- Recordings, prices of configs, caches -------------------------------------------------------------------------
+
+CAPITALS = [{"question": one} for one in ("France?", "Spain?", "Italy?")]
+
+
+def capitals(server, **changes):
+    config = server.config | {"max_retries": 0} | changes.pop("config", {})
+    space = {"prompt": "{question}", "temperature": [0, 1]}
+    settings = {"space": space, "llm_config": config, "eval_func": lambda responses, **_: len(responses[0]) / 100}
+    return settings | {"store": None, "prune": False} | changes
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_search_is_replayed_when_it_was_recorded(tmp_path, own_trust_store, is_async):
+    path = tmp_path / "search.jsonl"
+    results = []
+    with FakeOpenAIServer() as server:
+        server.enqueue(*(ModelReply(f"{number} is it.", usage=Usage(10, 5)) for number in range(6)))
+        for mode in ("record", "all"):
+            with use_recording(path, mode):
+                settings = capitals(server, config={"price": [1, 1]})
+                results.append(asyncio.run(a_tune(CAPITALS, **settings)) if is_async else tune(CAPITALS, **settings))
+        assert len(server.requests) == 6
+
+    live, replayed = results
+    assert (
+        replayed.to_frame()
+        .drop(columns="cost", errors="ignore")
+        .equals(live.to_frame().drop(columns="cost", errors="ignore"))
+    )
+    assert replayed.best_config == live.best_config
+
+
+def test_money_is_counted_by_the_price_of_the_config():
+    with FakeOpenAIServer() as server:
+        server.enqueue(*[ModelReply("Paris", usage=Usage(1000, 500))] * 6)
+        result = tune(CAPITALS, **capitals(server, config={"price": [0.01, 0.02]}, budget=5.0))
+
+    assert result.spent.money == pytest.approx(6 * 0.02)
+
+
+def test_own_prices_go_before_that_of_the_config():
+    with FakeOpenAIServer() as server:
+        server.enqueue(*[ModelReply("Paris", usage=Usage(1000, 500))] * 6)
+        result = tune(CAPITALS, **capitals(server, config={"price": [9, 9]}, prices={"fake-model": (0.01, 0.02)}))
+
+    assert result.spent.money == pytest.approx(6 * 0.02)
+
+
+def test_calls_that_a_cache_answers_take_nothing(tmp_path):
+    with FakeOpenAIServer() as server:
+        server.enqueue(*[ModelReply("Paris", usage=Usage(1000, 500))] * 6)
+        settings = capitals(server, config={"price": [0.01, 0.02], "cache": str(tmp_path / "kept.sqlite")}, budget=5.0)
+        first, second = tune(CAPITALS, **settings), tune(CAPITALS, **settings)
+
+    assert (first.spent.money, second.spent.money) == (pytest.approx(0.12), 0)
+    assert second.spent.tokens == 0

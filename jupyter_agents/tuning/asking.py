@@ -63,10 +63,17 @@ class Asker:
         ledger = Ledger(Budget(), here.ledger)
         log = EventLog()
         # A run with a depth: chats that begin in it are nested, so that they are silent and count here.
-        run = Run(log, ledger, (), here.session, None, log.new_chat(), depth=1, control=here.control)
-        responses: tuple[str, ...] = await Within(run, ask())
+        recording = here.session.find_recording()
+        tape = here.tape if recording is None or here.depth else recording.conversation()
+        run = Run(log, ledger, (), here.session, tape, log.new_chat(), depth=1, control=here.control)
+        try:
+            responses: tuple[str, ...] = await Within(run, ask())
+        finally:
+            if tape is not None and tape is not here.tape:
+                tape.close()
         used = {model: Usage() if model in ledger.uncounted else one for model, one in ledger.by_model.items()}
-        outcome = Outcome(responses, used, ledger.model_calls, ledger.turns, host)
+        cost = None if ledger.unpriced else ledger.money
+        outcome = Outcome(responses, used, ledger.model_calls, ledger.turns, host, cost)
         self._store.put(key, outcome)
         return outcome
 

@@ -35,10 +35,15 @@ class Spent:
 
     @classmethod
     def of(cls, outcome: Outcome, prices: Prices | None) -> Spent:
-        """What an outcome took when it was asked for. Where no call was seen, somebody else may have made some."""
-        used = [*outcome.usage.items()] or [("", Usage())]
+        """What an outcome took when it was asked for. Where no call was seen, somebody else may have made some.
+
+        Calls that a cache has answered took nothing. Prices of the user's own go before those of the calls.
+        """
+        used = [*outcome.usage.items()] or ([] if outcome.model_calls else [("", Usage())])
         tokens = [usage.total_tokens for _, usage in used]
         costs = [price_of(name, usage, prices=prices, endpoint_host=outcome.host) for name, usage in used]
+        if (used and None in costs) or prices is None:
+            costs = [outcome.cost] if outcome.model_calls and outcome.cost is not None else costs
         return cls(
             outcome.model_calls,
             outcome.turns,

@@ -11,7 +11,7 @@ from jupyter_agents.models.base import Model, ModelRequest
 from jupyter_agents.tuning.store import key_of
 
 _NOT_SAID = frozenset(
-    """api_key api_key_variable api_rate_limit azure_ad_token_provider default_headers extra_headers extra_query
+    """api_key api_key_variable api_rate_limit azure_ad_token_provider cache cache_seed default_headers extra_headers extra_query
     idle_timeout max_retries max_retry_period messages model on_break organization price prompt request_timeout
     retry_time retry_timeout retry_wait_time stream tags timeout total_timeout""".split()
 )

@@ -16,6 +16,8 @@ from jupyter_agents.agents.faces import faces
 from jupyter_agents.budget import Budget
 from jupyter_agents.errors import ConfigurationError, ModelError
 from jupyter_agents.messages import Usage
+from jupyter_agents.models.base import ModelRequest
+from jupyter_agents.models.pricing import expected_cost
 from jupyter_agents.prices import Prices, price_of
 from jupyter_agents.tuning.asking import Asker, Runner, check_config
 from jupyter_agents.tuning.bounds import parts, radius
@@ -300,7 +302,10 @@ def _check_prices(rules: Rules, space: Space, asker: Asker, prices: Prices | Non
         return
     for value in space.choices.get("model", {"": space.fixed.get("model")}).values():
         config = space.fixed | ({"model": value} if value is not None else {})
-        for name, host in endpoints(asker.model(config)):
+        model = asker.model(config)
+        if expected_cost(model, ModelRequest([])) is not None:
+            continue
+        for name, host in endpoints(model):
             if name and price_of(name, Usage(1000, 1000), prices=prices, endpoint_host=host) is None:
                 raise price_unknown(repr(name))
 

@@ -23,7 +23,8 @@ DEFAULT_PATH = Path(".jupyter_agents") / "tuning.sqlite"
 class Outcome:
     """What a config said to an instance, and what that took. `is_stored` says that nothing was asked in this run.
 
-    `host` is that of the endpoint, where it is known and one: prices go by it.
+    `host` is that of the endpoint, where it is known and one: prices go by it. `cost` is what it cost in US dollars, by the
+    prices of the configs or published ones; `None` where that is not all known.
     """
 
     responses: tuple[str, ...]
@@ -31,20 +32,21 @@ class Outcome:
     model_calls: int = 0
     turns: int = 0
     host: str | None = None
+    cost: float | None = None
     is_stored: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         usage = {model: one.to_json() for model, one in self.usage.items()}
         counts = {"model_calls": self.model_calls, "turns": self.turns}
-        return {"responses": [*self.responses], "usage": usage, "host": self.host} | counts
+        return {"responses": [*self.responses], "usage": usage, "host": self.host, "cost": self.cost} | counts
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:
         """The reverse of `to_json`, as what was stored."""
         usage = {model: Usage.from_json(one) for model, one in data["usage"].items()}
         counts = data["model_calls"], data["turns"]
-        return cls(tuple(data["responses"]), usage, *counts, data["host"], is_stored=True)
+        return cls(tuple(data["responses"]), usage, *counts, data["host"], data.get("cost"), is_stored=True)
 
 
 def key_of(asked: Mapping[str, Any]) -> str | None:
