@@ -84,6 +84,7 @@ def test_only_the_runnable_blocks_run_when_others_are_between_them():
         ("<think>Yes.</think>\n```python\n'</think>'\n```\n```python\n2\n```", ["'</think>'\n", "2\n"]),
         ("<think>\n```python\n'</think>'\n```\n</think>\n```python\n2\n```", ["2\n"]),
         ("```python\n1\n```\nIt takes what stands before `</think>`.", ["1\n"]),
+        ("It takes what stands between `<think>`\n```python\n1\n```\nand `</think>`.", ["1\n"]),
     ],
 )
 def test_code_of_which_a_model_has_only_thought_does_not_run(text, codes):

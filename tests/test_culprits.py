@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import traceback
 from pathlib import Path
 
@@ -351,6 +352,22 @@ def test_same_error_names_the_function_that_has_raised_it_again():
 
 
 @both_faces
+def test_nearest_function_is_named_when_a_function_holds_a_chat(face):
+    same = KeyError("zz")
+
+    def raise_it(content):
+        raise same
+
+    def ask_another(recipient, messages, sender, config):
+        return True, user("other").initiate_chat(hooked("process_last_received_message", raise_it), message="?").summary
+
+    first, second = (failed(face, replying(ask_another)).result.detail for _ in range(2))
+
+    assert first.endswith("(in the hook process_last_received_message (raise_it) of 'a')")
+    assert second == first
+
+
+@both_faces
 def test_chat_ends_by_an_error_whose_text_fails(face):
     def raise_sad(*args):
         raise Sad
@@ -406,6 +423,40 @@ def test_errors_behind_an_error_lose_our_frames_as_well():
     assert last_frame(error.__cause__) == "boom"
 
 
+def test_error_that_was_being_handled_loses_our_frames_as_well():
+    def raise_another(content):
+        try:
+            user("other").initiate_chat(replying(boom), message="?")
+        except KeyError:
+            raise ValueError("second")  # noqa: B904 - it has a context, and no cause
+
+    error = failed(recipient=hooked("process_last_received_message", raise_another))
+
+    assert ours(error.__context__) == []
+    assert last_frame(error.__context__) == "boom"
+
+
+def test_frames_of_what_the_users_function_has_called_stay():
+    async def wait(content):
+        await asyncio.wait_for(asyncio.sleep(5), 0.01)
+
+    error = failed(recipient=hooked("process_last_received_message", wait))
+
+    assert [one.name for one in traceback.extract_tb(error.__traceback__)][-2:] == ["wait", "wait_for"]
+
+
+def test_what_is_behind_an_error_of_ours_leads_to_the_users_code_and_no_further():
+    def refuse(content):
+        try:
+            json.loads("{")
+        except ValueError as error:
+            raise ConfigurationError("Cannot read it.") from error
+
+    error = failed(recipient=hooked("process_last_received_message", refuse))
+
+    assert last_frame(error) == last_frame(error.__cause__) == "refuse"
+
+
 def test_errors_of_a_group_of_errors_lose_our_frames_as_well():
     async def both(content):
         async with asyncio.TaskGroup() as tasks:
@@ -425,9 +476,10 @@ def test_errors_that_are_each_behind_the_other_come_to_an_end():
     assert without_our_frames(one) is one
 
 
-def test_mistake_of_this_package_keeps_all_frames(monkeypatch):
+@pytest.mark.parametrize("place", [PACKAGE, str(Path(json.__file__).parent), str(Path(pytest.__file__).parent)])
+def test_mistake_of_this_package_keeps_all_frames(monkeypatch, place):
     found = {}
-    exec(compile("def go_on(*args):\n    1 / 0", f"{PACKAGE}/conversation.py", "exec"), found)
+    exec(compile("def go_on(*args):\n    1 / 0", f"{place}/conversation.py", "exec"), found)
     monkeypatch.setattr("jupyter_agents.conversation.TurnLoop.go_on", found["go_on"])
 
     error = failed(recipient=assistant("w"))

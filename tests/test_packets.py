@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+import zlib
 
 import pytest
 
@@ -13,6 +14,7 @@ from jupyter_agents.models.openai import OpenAIModel
 PAUSE = 0.1
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+PACKED_HEAD = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
 END = b"0\r\n\r\n"
 
 
@@ -49,6 +51,12 @@ def chunk(data):
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
+def packed(*events):
+    """Events of a packed body, each of which can be unpacked when it has come."""
+    packing = zlib.compressobj(wbits=31)
+    return [chunk(packing.compress(one) + packing.flush(zlib.Z_SYNC_FLUSH)) for one in events]
+
+
 ONE, TWO, THREE, DONE = said("one "), said("two "), said("three", '"stop"'), b"data: [DONE]\n\n"
 ALL = [chunk(ONE), chunk(TWO), chunk(THREE) + chunk(DONE) + END]
 WHOLE = b"".join(ALL)
@@ -65,6 +73,7 @@ PACKETS = {
     "cut after the data of a chunk": ([HEAD, WHOLE[: AT_END - 1], WHOLE[AT_END - 1 :]], ["one ", "two three"]),
     "several events in one chunk": ([HEAD + chunk(ONE + TWO + THREE + DONE) + END], ["one two three"]),
     "no chunks": ([PLAIN_HEAD + ONE, TWO, THREE + DONE], ["one ", "two ", "three"]),
+    "packed, one by one": ([PACKED_HEAD, *packed(ONE, TWO, THREE + DONE), END], ["one ", "two ", "three"]),
     "the same chunk twice": ([HEAD + chunk(ONE) * 2, chunk(THREE) + END], ["one ", "one ", "three"]),
 }  # fmt: skip
 

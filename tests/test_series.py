@@ -5,6 +5,7 @@ import copy
 import pickle
 
 import pytest
+from IPython.lib.pretty import pretty
 
 from jupyter_agents.agents.chat_queue import a_initiate_chats, initiate_chats
 from jupyter_agents.display.bundle import METADATA_KEY
@@ -153,6 +154,25 @@ def test_copy_is_of_the_same_kind(make, results):
 def test_repr_has_the_sums():
     assert repr(initiate_chats(entries("a", "b"))) == "<ChatResults: 2 chats, 4 messages, 2 model calls, 22 tokens>"
     assert repr(initiate_chats(by_id("a"))) == "<ChatResultsById: 1 chat, 2 messages, 1 model call, 11 tokens>"
+
+
+def test_plain_text_is_one_line_for_each_where_they_are_part_of_something_else():
+    results = initiate_chats(entries("a", "b"))
+
+    assert pretty(results).startswith("ChatResults: 2 chats · ")
+    assert pretty({"it": results}) == f"{{'it': {results!r}}}"
+
+
+def test_chats_that_are_nested_in_those_of_a_series_are_shown_as_nested():
+    [entry] = entries("a", max_turns=1)
+    entry["recipient"].register_nested_chats(
+        [{"recipient": assistant("w", name="inner"), "message": "Go", "max_turns": 1}], lambda sender: True
+    )
+
+    html = initiate_chats([entry])._repr_mimebundle_()["text/html"]
+
+    assert "aria-label='user to a' style='margin:8px 0;" in html
+    assert "aria-label='a to inner' style='margin:8px 0 8px 24px;" in html
 
 
 def test_series_shows_facts_its_chats_their_transcripts_and_figures():

@@ -269,6 +269,7 @@ def test_model_is_told_when_a_result_has_no_text(driver):
         NoHumanError("nobody"),
         ChatEnds(EndedBy.STOPPED),
         BudgetSpent("spent"),
+        ChatCancelled(),
         KeyboardInterrupt(),
     ],
     ids=repr,
