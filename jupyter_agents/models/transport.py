@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from jupyter_agents.effects import Step
 from jupyter_agents.errors import MalformedReplyError, ModelError, ModelTimeoutError
 from jupyter_agents.known_secrets import hide_in_logs
+from jupyter_agents.models.connections import ConnectionPool
 from jupyter_agents.models.server_events import interrupted
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 30.0
 _MAX_CONNECTIONS = 1000
+_MAX_IDLE_CONNECTIONS = 100
 _LONGEST_JOINED = 64 * 1024
 _LONGEST_FRAMING = 16
 _FRAMING = re.compile(rb"\r(?:\n(?:[0-9a-fA-F]{1,8}(?:\r\n?)?)?)?\Z")
@@ -200,11 +202,25 @@ class _AsyncBackend:
         return _AsyncStream(await self._inner.connect_tcp(host, port, timeout=_bounded(timeout), **options))
 
 
+def _transports(client: Any) -> list[Any]:
+    """What is under a client: the direct way, and those through proxies. `httpx2` has no public way to them."""
+    return [one for one in (client._transport, *client._mounts.values()) if one is not None]
+
+
 def _patient(client: Any, backend: type[Any]) -> Any:
-    """Put `backend` under a client. `httpx2` has no public way to; a test fails when the private one changes."""
-    for transport in (client._transport, *client._mounts.values()):
-        if transport is not None:
-            transport._pool._network_backend = backend(transport._pool._network_backend)
+    """Put `backend` under a client. A test fails when the private way to do so changes."""
+    for transport in _transports(client):
+        transport._pool._network_backend = backend(transport._pool._network_backend)
+    return client
+
+
+def _pooled(client: Any) -> Any:
+    """Put our pool under a client of a loop; that of `httpcore2` makes its connections."""
+    for transport in _transports(client):
+        connect = transport._pool.create_connection
+        transport._pool = ConnectionPool(
+            connect, most=_MAX_CONNECTIONS, kept=_MAX_IDLE_CONNECTIONS, seconds=_KEEP_ALIVE_SECONDS
+        )
     return client
 
 
@@ -240,7 +256,7 @@ async def _lifetime(*, local: bool) -> AsyncIterator[httpx2.AsyncClient]:
     import httpx2
 
     hide_in_logs("httpx2", "openai._base_client")
-    client = _patient(httpx2.AsyncClient(**_options(local=local)), _AsyncBackend)
+    client = _pooled(_patient(httpx2.AsyncClient(**_options(local=local)), _AsyncBackend))
     try:
         while True:
             yield client
@@ -255,7 +271,9 @@ def _options(*, local: bool) -> dict[str, Any]:
     return {
         "timeout": httpx2.Timeout(600.0, connect=_CONNECT_SECONDS),
         "limits": httpx2.Limits(
-            max_connections=_MAX_CONNECTIONS, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_SECONDS
+            max_connections=_MAX_CONNECTIONS,
+            max_keepalive_connections=_MAX_IDLE_CONNECTIONS,
+            keepalive_expiry=_KEEP_ALIVE_SECONDS,
         ),
         "follow_redirects": False,
         "trust_env": not local,

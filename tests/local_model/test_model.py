@@ -1,9 +1,11 @@
 """`OpenAIModel` against a real server: real HTTP, real tokens. How replies come counts, never what they say."""
 
+import json
+
 import pytest
 
 from jupyter_agents.drive import Run, a_drive, drive
-from jupyter_agents.errors import ContextLengthError
+from jupyter_agents.errors import ContextLengthError, ModelError, ModelRejectedError
 from jupyter_agents.events import Delta
 from jupyter_agents.models.base import ModelRequest
 from jupyter_agents.models.openai import OpenAIModel
@@ -89,3 +91,84 @@ def test_conversation_that_is_too_long_is_named_as_such(model):
 
     with pytest.raises(ContextLengthError):
         drive(model().complete(ModelRequest(long)))
+
+
+AGE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"], "additionalProperties": False}
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+WAYS = pytest.mark.parametrize("stream", [True, False])
+
+
+def schema(what):
+    return {"type": "json_schema", "json_schema": {"name": "cat", "strict": True, "schema": what}}
+
+
+@WAYS
+def test_reply_is_json_of_the_schema_when_one_is_asked_for(model, stream):
+    options = {"response_format": schema(AGE), "max_tokens": 100, "temperature": 0}
+
+    reply = drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
+
+    assert reply.finish_reason == "stop"
+    said = json.loads(reply.content)
+    assert list(said) == ["age"]
+    assert isinstance(said["age"], int)
+
+
+@WAYS
+def test_schema_is_refused_as_such_when_it_is_none(model, stream):
+    options = {"response_format": schema({"type": "nonsense"})}
+
+    with pytest.raises(ModelRejectedError, match="nonsense"):
+        drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
+
+
+@WAYS
+def test_every_choice_is_there_when_several_are_asked_for(model, stream):
+    reply = drive(model(stream=stream, n=2, max_tokens=4).complete(ModelRequest(QUESTION)))
+
+    [other] = reply.alternatives
+    assert reply.content
+    assert other.content
+    assert other.finish_reason == "length"
+
+
+@WAYS
+def test_every_token_has_its_probability_when_they_are_asked_for(model, stream):
+    options = {"logprobs": True, "top_logprobs": 2, "max_tokens": 3}
+
+    reply = drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
+
+    tokens = reply.logprobs["content"]
+    assert "".join(one["token"] for one in tokens).strip() == reply.content.strip()
+    assert all(one["logprob"] <= 0 for one in tokens)
+    assert all(len(one["top_logprobs"]) == 2 for one in tokens)
+
+
+def test_reply_is_another_when_the_seed_is_another(model):
+    def say(seed):
+        options = {"max_tokens": 16, "temperature": 2.0, "seed": seed}
+        return drive(model().complete(ModelRequest(QUESTION, options))).content
+
+    assert say(1) == say(1)
+    assert len({say(seed) for seed in range(4)}) > 1
+
+
+@WAYS
+def test_reply_ends_before_the_stop_when_it_comes(model, stream):
+    options = {"stop": ["b"], "grammar": 'root ::= "aaabccc"'}
+
+    reply = drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
+
+    assert (reply.content, reply.finish_reason) == ("aaa", "stop")
+
+
+@WAYS
+def test_image_is_refused_in_the_words_of_the_server_when_the_model_sees_nothing(model, stream):
+    image = {"type": "image_url", "image_url": {"url": PIXEL}}
+    seen = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}]
+
+    with pytest.raises(ModelError, match="image input is not supported"):
+        drive(model(stream=stream).complete(ModelRequest(seen)))
