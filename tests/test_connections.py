@@ -154,6 +154,29 @@ async def test_connection_is_closed_when_the_body_is_given_up(server):
         assert pool._free._value == 1  # no more may be under way than before
 
 
+async def test_next_request_has_its_turn_when_the_body_breaks_and_nobody_closes_it(server):
+    server.enqueue(ServerReply.raw(b"data: {}\n\n", ending="stall"), "ok")
+
+    async with pool_of(most=1) as pool:
+        request = request_to(server.base_url)
+        request.extensions["timeout"]["read"] = 0.1
+        response = await pool.handle_async_request(request)
+        with pytest.raises(httpcore2.ReadTimeout):
+            await response.aread()
+
+        assert pool.connections == []
+        assert b"ok" in await ask(pool, server.base_url)
+
+
+async def test_connection_is_not_used_again_when_the_server_says_that_it_closes(server):
+    server.respond_with(lambda request: ServerReply(text="ok", headers={"connection": "close"}))
+
+    async with pool_of() as pool:
+        for _ in range(2):
+            assert b"ok" in await ask(pool, server.base_url)
+            assert pool.connections == []
+
+
 async def test_connections_of_one_server_are_not_used_for_another(server):
     server.respond_with(lambda request: "one")
     with FakeOpenAIServer() as other:
@@ -263,3 +286,52 @@ async def test_client_of_a_loop_has_this_pool_and_its_deadlines_when_it_is_made(
         inner = getattr(made, "_connection", None) or made
         assert isinstance(inner._network_backend, transport._AsyncBackend)
     assert not client.follow_redirects
+
+
+class Broken(Idle):
+    """A connection that cannot even be closed."""
+
+    async def aclose(self):
+        raise OSError("it is gone")
+
+
+async def test_request_is_answered_when_an_old_connection_fails_to_close():
+    made = iter([Broken(), Broken(), Idle()])
+    pool = ConnectionPool(lambda origin: next(made), most=9, kept=9, seconds=0.0)
+    many = [await pool.handle_async_request(httpcore2.Request("GET", URL)) for _ in range(2)]
+    for response in many:
+        await response.aclose()
+
+    response = await pool.handle_async_request(httpcore2.Request("GET", URL))
+    await response.aclose()
+
+    assert response.status == 200
+
+
+async def test_nothing_is_kept_when_a_request_ends_after_the_pool_was_closed():
+    late = Stuck()
+    pool = ConnectionPool(lambda origin: late, most=1, kept=1, seconds=30.0)
+    response = await pool.handle_async_request(httpcore2.Request("GET", URL))
+    await pool.aclose()
+    late.was_closed, late.is_idle = False, lambda: True  # as one that had been connecting still
+
+    await response.aclose()
+
+    assert late.was_closed
+    assert pool.connections == []
+
+
+def test_each_loop_has_its_own_when_one_ends_after_another(server):
+    server.respond_with(lambda request: "ok")
+
+    async def twice():
+        client = await transport.a_http_client(local=True)
+        for _ in range(2):
+            assert (await client.post(f"{server.base_url}/chat/completions", content=b"{}")).status_code == 200
+        return client
+
+    first, second = asyncio.run(twice()), asyncio.run(twice())
+
+    assert first is not second
+    assert server.connections == 2
+    assert first._transport._pool.connections == second._transport._pool.connections == []

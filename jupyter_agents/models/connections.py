@@ -9,6 +9,7 @@ takes the last, and nothing looks at the others. The connections themselves, thr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ class ConnectionPool:
     """Connections of one client on one loop. It takes the place of an `httpcore2.AsyncConnectionPool`.
 
     `connect` makes a connection that will open itself. At most `most` carry requests at the same time, others wait;
-    at most `kept` are idle, none for longer than `seconds`.
+    at most `kept` more are idle, none that is used again for longer than `seconds`.
     """
 
     def __init__(self, connect: Callable[[httpcore2.Origin], Any], *, most: int, kept: int, seconds: float) -> None:
@@ -63,6 +64,7 @@ class ConnectionPool:
     async def aclose(self) -> None:
         """Close all connections, those that carry a request too."""
         closing = self.connections
+        self._kept = 0  # what is still connecting is closed when its request is over
         self._idle.clear()
         self._stacks.clear()
         await _close(closing)
@@ -137,8 +139,14 @@ class _Body:
         self._then = then
         self._is_closed = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._inner)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Read it. One that breaks gives its connection back at once: not every reader closes what has failed."""
+        try:
+            async for piece in self._inner:
+                yield piece
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def aclose(self) -> None:
         if self._is_closed:
@@ -154,9 +162,10 @@ class _Body:
 
 
 async def _close(connections: list[Any]) -> None:
-    """Close them to the last, whoever is cancelled meanwhile."""
+    """Close them to the last, whoever is cancelled meanwhile. One that fails to close is gone all the same."""
     import anyio
 
     with anyio.CancelScope(shield=True):
         for connection in connections:
-            await connection.aclose()
+            with contextlib.suppress(Exception):
+                await connection.aclose()
