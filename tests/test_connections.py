@@ -7,7 +7,7 @@ import time
 import httpcore2
 import pytest
 
-from jupyter_agents.models import transport
+from jupyter_agents.models import network, transport
 from jupyter_agents.models.connections import ConnectionPool
 from jupyter_agents.testing import FakeOpenAIServer, ServerReply
 
@@ -284,7 +284,7 @@ async def test_client_of_a_loop_has_this_pool_and_its_deadlines_when_it_is_made(
         assert isinstance(way._pool, ConnectionPool)
         made = way._pool._connect(origin)
         inner = getattr(made, "_connection", None) or made
-        assert isinstance(inner._network_backend, transport._AsyncBackend)
+        assert isinstance(inner._network_backend, network.AsyncBackend)
     assert not client.follow_redirects
 
 

@@ -18,7 +18,7 @@ from jupyter_agents.errors import (
 )
 from jupyter_agents.events import Delta
 from jupyter_agents.messages import ToolCall, Usage
-from jupyter_agents.models import transport
+from jupyter_agents.models import network, reading, transport
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.openai import OpenAIModel
 from jupyter_agents.testing import ServerReply
@@ -316,7 +316,7 @@ def test_connection_is_given_up_when_a_listener_fails_in_an_awaited_call(server)
     async def ask_and_fail():
         with pytest.raises(ChatCancelled):
             await a_drive(model_of(server).complete(HELLO), Run(listeners=(fail,)))
-        await asyncio.gather(*transport._closing)
+        await asyncio.gather(*reading._closing)
         client = await transport.a_http_client(local=True)
         return pool_is_idle(client)
 
@@ -388,7 +388,7 @@ def test_deadlines_reach_the_network_when_the_client_is_made():
 
     client = transport.http_client(local=False)
 
-    assert isinstance(client._transport._pool._network_backend, transport._SyncBackend)
+    assert isinstance(client._transport._pool._network_backend, network.SyncBackend)
     assert not client.follow_redirects
     client.close()
     transport.forget_clients()

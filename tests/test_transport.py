@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jupyter_agents.models.transport import _AsyncStream, _SyncStream
+from jupyter_agents.models.network import AsyncStream, SyncStream
 
 LONG = bytes(1024 * 1024)
 
@@ -36,7 +36,7 @@ class AsyncNetwork(Network):
 
 def sync_stream(*steps):
     network = Network()
-    stream = _SyncStream(network)
+    stream = SyncStream(network)
     for step in steps:
         stream.read(100) if step == "read" else stream.write(step)
     return network.done
@@ -45,7 +45,7 @@ def sync_stream(*steps):
 def async_stream(*steps):
     async def take():
         network = AsyncNetwork()
-        stream = _AsyncStream(network)
+        stream = AsyncStream(network)
         for step in steps:
             await (stream.read(100) if step == "read" else stream.write(step))
         return network.done

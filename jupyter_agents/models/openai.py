@@ -24,14 +24,15 @@ from jupyter_agents.models.endpoint import Endpoint, Secret, checked_url, pairs,
 from jupyter_agents.models.keys import checked_variable
 from jupyter_agents.models.masking import kind_of, shown
 from jupyter_agents.models.opening import Open
+from jupyter_agents.models.patience import Patience
 from jupyter_agents.models.presets import preset_named
 from jupyter_agents.models.pricing import CHARACTERS_PER_TOKEN, Price, checked_price
 from jupyter_agents.models.rate_limit import await_turn, checked_rate
+from jupyter_agents.models.reading import Close, Incoming, Read
 from jupyter_agents.models.requests import adapted_messages, adapted_options, checked_role
 from jupyter_agents.models.responses import to_response_request
 from jupyter_agents.models.retries import OnBreak, Retries
 from jupyter_agents.models.stream import Api, ReplyStream, parse_body
-from jupyter_agents.models.transport import Close, Incoming, Patience, Read
 
 DEFAULT_MODEL = "gpt-4.1"
 """What is asked for where neither a config nor `OPENAI_MODEL` names a model."""

@@ -24,16 +24,10 @@ from jupyter_agents.errors import (
     RateLimitedError,
 )
 from jupyter_agents.models.endpoint import Endpoint
+from jupyter_agents.models.patience import CONNECT_SECONDS, Patience, be_patient
+from jupyter_agents.models.reading import Incoming
 from jupyter_agents.models.refusals import Refusal
-from jupyter_agents.models.transport import (
-    Incoming,
-    Patience,
-    a_http_client,
-    be_patient,
-    http_client,
-    of_this_loop,
-    of_this_process,
-)
+from jupyter_agents.models.transport import a_http_client, http_client, of_this_loop, of_this_process
 
 if TYPE_CHECKING:
     import openai
@@ -104,7 +98,7 @@ class Open(Step["Incoming | Failure"]):
         import httpx2
 
         left = max(self.patience.left(), 0.001)
-        timeout = httpx2.Timeout(left, connect=min(left, 10.0))
+        timeout = httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS))
         options = {"timeout": timeout, "max_retries": 0, "follow_redirects": False}
         return {"cast_to": httpx2.Response, "content": self.body, "options": options, "stream": True}
 

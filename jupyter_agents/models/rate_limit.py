@@ -11,7 +11,7 @@ from jupyter_agents.effects import Pause, Tell
 from jupyter_agents.errors import ConfigurationError, RateLimitedError
 from jupyter_agents.events import Waiting
 from jupyter_agents.models.masking import kind_of
-from jupyter_agents.models.transport import Patience
+from jupyter_agents.models.patience import Patience
 
 
 def checked_rate(value: Any) -> float | None:

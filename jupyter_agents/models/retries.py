@@ -8,7 +8,7 @@ from jupyter_agents.effects import Pause, Tell
 from jupyter_agents.errors import MalformedReplyError, ModelError, ModelUnavailableError, ReplyInterruptedError
 from jupyter_agents.events import Retracted, Waiting
 from jupyter_agents.models.opening import Failure
-from jupyter_agents.models.transport import Patience
+from jupyter_agents.models.patience import Patience
 
 OnBreak = Literal["raise", "retry"]
 """What becomes of a reply that breaks off: its error, or another try."""
