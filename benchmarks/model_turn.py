@@ -1,6 +1,6 @@
 """CPU of one model call: `OpenAIModel` beside the raw floor and the SDK, with the same server, alternating in one run.
 
-Rows: a call at 20, 200 and 2,000 messages of history, and a stream of 5,000 chunks. Columns: `floor` (httpx2 + JSON, no
+Rows: a call at 20, 200 and 2,000 messages of history, one at 200 with eight tools, and a stream of 5,000 chunks. Columns: `floor` (httpx2 + JSON, no
 SDK; for the stream, bytes read and each line parsed with jiter), `post` (the SDK's `client.post`), `create` (the SDK's
 typed `create()`), `ours` (streaming, as it is by default), `ours_whole` (not streaming). Those that begin with `a_` do
 the same on an event loop, and are compared with `a_floor`.
@@ -33,8 +33,24 @@ TARGETS = {
     "20 messages": "ours ≤ post + 0.5 ms",
     "200 messages": "ours ≤ 2× floor",
     "2000 messages": "ours ≤ 2× floor",
+    "200 messages, tools": "ours ≤ 2× floor",
     "5000 chunks": "ours ≤ 3× floor",
 }
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": f"look_up_{number}",
+            "description": "Looks something up in a table of the notebook, and gives the rows that were found.",
+            "parameters": {
+                "type": "object",
+                "properties": {"table": {"type": "string"}, "rows": {"type": "integer", "minimum": 1}},
+                "required": ["table"],
+            },
+        },
+    }
+    for number in range(8)
+]
 TEXT = "A message of middling length, as agents write them to each other, with a little code: `print(1)`. "
 
 
@@ -171,23 +187,28 @@ def on(loop: asyncio.AbstractEventLoop, function: Callable[[], Coroutine[Any, An
     return lambda: loop.run_until_complete(function())
 
 
-def contenders(url: str, model: str, messages: list[dict[str, str]]) -> Ways:
+def contenders(url: str, model: str, messages: list[dict[str, str]], *, tools: bool = False) -> Ways:
     """Ways to make the same call; each gives the text of the reply, and asks at an address of its own."""
     import openai
 
     def at(name: str) -> str:
-        return f"{url}/{model}-{len(messages)}/{name}"
+        return f"{url}/{model}-{len(messages)}{'-tools' * tools}/{name}"
 
     loop = asyncio.new_event_loop()
     sdk = openai.OpenAI(base_url=at("create"), api_key="k", max_retries=0)
-    ours, a_ours, whole = (
+    a_sdk = openai.AsyncOpenAI(base_url=at("a_create"), api_key="k", max_retries=0)
+    ours, a_ours, whole, a_whole = (
         OpenAIModel(model, base_url=at(name), api_key="k", stream=stream)
-        for name, stream in (("ours", True), ("a_ours", True), ("ours_whole", False))
+        for name, stream in (("ours", True), ("a_ours", True), ("ours_whole", False), ("a_ours_whole", False))
     )
-    request, body = ModelRequest(messages), {"model": model, "messages": messages}
+    options: dict[str, Any] = {"tools": TOOLS} if tools else {}
+    request, body = ModelRequest(messages, options), {"model": model, "messages": messages, **options}
 
     def create() -> str:
-        return str(sdk.chat.completions.create(model=model, messages=messages).choices[0].message.content)  # type: ignore[arg-type]
+        return str(sdk.chat.completions.create(**body).choices[0].message.content)
+
+    async def a_create() -> str:
+        return str((await a_sdk.chat.completions.create(**body)).choices[0].message.content)
 
     def create_stream() -> str:
         chunks: Any = sdk.chat.completions.create(model=model, messages=messages, stream=True)  # type: ignore[arg-type]
@@ -196,14 +217,23 @@ def contenders(url: str, model: str, messages: list[dict[str, str]]) -> Ways:
     async def ours_on_a_loop() -> str:
         return str((await a_drive(a_ours.complete(request))).content)
 
+    async def whole_on_a_loop() -> str:
+        return str((await a_drive(a_whole.complete(request))).content)
+
+    async def a_create_stream() -> str:
+        chunks: Any = await a_sdk.chat.completions.create(**body, stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
+
     own = {"ours": lambda: drive(ours.complete(request)).content, "a_ours": on(loop, ours_on_a_loop)}
     if model == "burst":
-        return {**stream_floors(at, body, loop), "create": create_stream, **own}
+        return {**stream_floors(at, body, loop), "create": create_stream, "a_create": on(loop, a_create_stream), **own}
     return {
         **floors(at, body, loop),
         "create": create,
+        "a_create": on(loop, a_create),
         **own,
         "ours_whole": lambda: drive(whole.complete(request)).content,
+        "a_ours_whole": on(loop, whole_on_a_loop),
     }
 
 
@@ -262,6 +292,9 @@ def main() -> None:
             ways = contenders(url, "m", history(size))
             results[f"{size} messages"] = measure(ways, given.rounds, calls_a_turn(size))
             expected |= {f"m-{size}/{name}": 1 + given.rounds * calls_a_turn(size) for name in ways}
+        ways = contenders(url, "m", history(200), tools=True)
+        results["200 messages, tools"] = measure(ways, given.rounds, calls_a_turn(200))
+        expected |= {f"m-200-tools/{name}": 1 + given.rounds * calls_a_turn(200) for name in ways}
         ways = contenders(url, "burst", history(1))
         results[f"{CHUNKS} chunks"] = measure(ways, given.rounds, 1)
         expected |= {f"burst-1/{name}": 1 + given.rounds for name in ways}

@@ -508,6 +508,9 @@ def test_calls_are_those_sent_when_their_pieces_interleave(calls, data):
         (None, 408, ModelUnavailableError),
         ([], 409, ModelUnavailableError),
         ({"error": {"message": "please use the context manager"}}, 400, ModelRejectedError),
+        ({"error": {"code": 500, "message": "image input is not supported - hint: mmproj"}}, 500, ModelRejectedError),
+        ({"error": "Images are not supported by this model"}, 503, ModelRejectedError),
+        ({"error": {"message": "this image could not be read"}}, 500, ModelUnavailableError),
     ],
 )
 def test_refusal_is_the_error_that_fits_when_a_server_says(payload, status, error):

@@ -25,6 +25,7 @@ _TOO_LONG = re.compile(
 )
 _NO_MONEY = re.compile(r"insufficient.(quota|balance|funds|credit)|billing|exceeded your current quota", re.IGNORECASE)
 _BUSY = re.compile(r"rate.?limit|too many requests|resource.?exhausted", re.IGNORECASE)
+_BLIND = re.compile(r"(image|audio|video)s?( input)? (is|are) not supported", re.IGNORECASE)
 _MAX_WORDS = 500
 
 
@@ -57,6 +58,9 @@ class Refusal:
             return ContextLengthError(
                 f"{why}. Shorten the conversation, or use a model that reads more.", status=self.status
             )
+        if kind := _BLIND.search(said):  # some say it with HTTP 500, but it will never be otherwise
+            advice = f"Leave the {kind[1].lower()} out, or use a model that takes it."
+            return ModelRejectedError(f"{why}. {advice}", status=self.status)
         if self.status in (402, 429, None) and _NO_MONEY.search(said):
             return ModelRejectedError(f"{why}. Check the plan and the credit of this key.", status=self.status)
         if self.status == 429 or (self.status is None and _BUSY.search(said)):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jupyter_agents.drive import Run, a_drive, drive
-from jupyter_agents.errors import ContextLengthError, ModelError, ModelRejectedError
+from jupyter_agents.errors import ContextLengthError, ModelRejectedError
 from jupyter_agents.events import Delta
 from jupyter_agents.models.base import ModelRequest
 from jupyter_agents.models.openai import OpenAIModel
@@ -166,9 +166,14 @@ def test_reply_ends_before_the_stop_when_it_comes(model, stream):
 
 
 @WAYS
-def test_image_is_refused_in_the_words_of_the_server_when_the_model_sees_nothing(model, stream):
+def test_image_is_refused_at_once_when_the_model_sees_nothing(local_server, told, run, stream):
+    model = OpenAIModel(
+        local_server.model, base_url=local_server.base_url, api_key="none", stream=stream, max_retries=2
+    )
     image = {"type": "image_url", "image_url": {"url": PIXEL}}
     seen = [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}]
 
-    with pytest.raises(ModelError, match="image input is not supported"):
-        drive(model(stream=stream).complete(ModelRequest(seen)))
+    with pytest.raises(ModelRejectedError, match="image input is not supported.*Leave the image out"):
+        drive(model.complete(ModelRequest(seen)), run)
+
+    assert told == []  # it did not wait to ask again
