@@ -167,7 +167,8 @@ _ALL = (
         base_url="http://127.0.0.1:8080/v1",
         key_variable="LLAMA_API_KEY",
         needs_key=False,
-        notes="tools need a server started with --jinja, which newer ones are",
+        notes="tools need a server started with --jinja, which newer ones are, and a chat template that knows them: "
+        "otherwise they and tool_choice are ignored without a word",
     ),
     Preset(
         name="lmstudio",

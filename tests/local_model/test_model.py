@@ -18,11 +18,14 @@ root ::= "```python\nprint(" [1-9] " + " [1-9] ")\n```"
 
 @pytest.fixture
 def model(local_server):
-    """A model of the local server, with these options."""
+    """A model of the local server, with these options.
+
+    It asks again once: the server at times closes a connection that it had said to keep.
+    """
 
     def model(**options) -> OpenAIModel:
         return OpenAIModel(
-            local_server.model, base_url=local_server.base_url, api_key="none", max_retries=0, timeout=60, **options
+            local_server.model, base_url=local_server.base_url, api_key="none", max_retries=1, timeout=60, **options
         )
 
     return model
@@ -177,3 +180,19 @@ def test_image_is_refused_at_once_when_the_model_sees_nothing(local_server, told
         drive(model.complete(ModelRequest(seen)), run)
 
     assert told == []  # it did not wait to ask again
+
+
+ADD = {
+    "type": "function",
+    "function": {"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}},
+}
+
+
+@WAYS
+def test_reply_is_text_when_the_template_of_the_model_knows_no_tools(model, stream):
+    options = {"tools": [ADD], "tool_choice": "required", "max_tokens": 8}
+
+    reply = drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
+
+    assert reply.content  # as the notes of the preset say: nothing tells that the tools were left out
+    assert reply.tool_calls == ()
