@@ -265,10 +265,17 @@ async def _a_call(effect: CallTool, run: Run) -> Any:
 
 
 def _call_interruptibly(effect: CallTool, control: Control) -> Any:
-    """Call a function from the loop so that an interrupt reaches it while it runs."""
-    function = effect.a_function or effect.function
+    """Call a function from the loop so that an interrupt reaches it while it runs.
+
+    Its errors do not pass through the block, which would set their traceback: an error may be closed to that.
+    """
+    function, failed = effect.a_function or effect.function, list[Exception]()
     with control.interruptible():
-        return function(*effect.args, **effect.kwargs)
+        try:
+            return function(*effect.args, **effect.kwargs)
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            failed.append(error)
+    raise failed.pop()
 
 
 # -- What the effects of a conversation mean --------------------------------------------------------------------

@@ -5,7 +5,7 @@ import inspect
 import json
 import math
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -211,6 +211,18 @@ def test_model_is_told_when_the_text_of_an_error_fails(driver):
         raise Sad
 
     assert call(driver, function) == (False, "Error: (it has no text: ValueError)")
+
+
+@both_drivers
+def test_model_is_told_what_an_error_says_that_cannot_be_changed(driver):
+    @dataclass(frozen=True)
+    class Small(Exception):
+        least: int
+
+    def function():
+        raise Small(3)
+
+    assert call(driver, function) == (False, "Error: 3")
 
 
 @both_drivers
