@@ -8,8 +8,9 @@ from jupyter_agents.code_blocks import CodeBlock
 from jupyter_agents.drive import a_drive, drive
 from jupyter_agents.executors.live import LiveExecutor
 from jupyter_agents.journal.trust import DATABASE, TRUST_ALL
+from jupyter_agents.models.opening import Open
 from jupyter_agents.testing import FakeOpenAIServer
-from tests.model_calls import async_face, sync_face
+from tests.model_calls import async_face, envelope_of_the_sdk, sync_face
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,13 @@ def server():
 def ask(request):
     """Asks a model, in this thread and on a loop."""
     return request.param
+
+
+@pytest.fixture(params=["first", "later"])
+def first_or_later(request, monkeypatch):
+    """Each request is sent as the first to its address, by the SDK, and as a later one, in the envelope of the first."""
+    if request.param == "later":
+        monkeypatch.setattr(Open, "_known", envelope_of_the_sdk)
 
 
 @pytest.fixture

@@ -50,6 +50,8 @@ from jupyter_agents.session import Session, rendered, use_session
 from jupyter_agents.surroundings import make_session
 from jupyter_agents.testing import FakeOpenAIServer, RecordingExecutor, ScriptedModel, ServerReply
 
+pytestmark = pytest.mark.usefixtures("first_or_later")
+
 CANARIES = {
     name: f"canary{number}-{name}-7f3a9b2c4d"
     for number, name in enumerate(["config", "bearer", "header", "extra", "user", "password", "query", "environment"])

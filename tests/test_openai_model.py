@@ -24,6 +24,8 @@ from jupyter_agents.models.openai import OpenAIModel
 from jupyter_agents.testing import ServerReply
 from tests.model_calls import HELLO, KEY, async_face, model_of, sync_face
 
+pytestmark = pytest.mark.usefixtures("first_or_later")
+
 FINISHED = b'data: {"choices": [{"delta": {"content": "all"}, "finish_reason": "stop"}]}\n\n'
 BEGUN = b'data: {"choices": [{"delta": {"content": "half a "}}]}\n\n'
 

@@ -13,7 +13,7 @@ from jupyter_agents.models import rate_limit
 from jupyter_agents.testing import FakeOpenAIServer
 from tests.model_calls import HELLO, model_of, sync_face
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = [pytest.mark.timeout(20), pytest.mark.usefixtures("first_or_later")]
 RATE = 20.0
 GAP = 1 / RATE
 

@@ -14,6 +14,8 @@ from jupyter_agents.models.responses import to_response_request
 from jupyter_agents.testing import ServerReply
 from tests.model_calls import HELLO, model_of, sync_face
 
+pytestmark = pytest.mark.usefixtures("first_or_later")
+
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import functools
+import json
 import math
 import os
 import random
@@ -24,13 +25,18 @@ from jupyter_agents.errors import (
     RateLimitedError,
 )
 from jupyter_agents.models.endpoint import Endpoint
+from jupyter_agents.models.envelopes import Envelope
 from jupyter_agents.models.patience import CONNECT_SECONDS, Patience, be_patient
 from jupyter_agents.models.reading import Incoming
 from jupyter_agents.models.refusals import Refusal
 from jupyter_agents.models.transport import a_http_client, http_client, of_this_loop, of_this_process
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
+
+Envelopes = dict[str, Envelope]
+"""By the path of the requests."""
 
 _LONGEST_WAIT = 120.0
 _FIRST_WAIT, _LONGEST_BACK_OFF = 0.5, 8.0
@@ -74,8 +80,17 @@ class Open(Step["Incoming | Failure"]):
         """Send it from this thread."""
         be_patient(self.patience)
         try:
-            client = _client(self.endpoint)
-            response = client.post(self.path, **self._arguments(), stream_cls=_stream_class())
+            envelopes: Envelopes = of_this_process((self.endpoint, "envelopes"), dict)
+            known = self._known(envelopes)
+            if known is None:
+                response = _client(self.endpoint).post(self.path, **self._arguments(), stream_cls=_stream_class())
+                self._keep(envelopes, response)
+            else:
+                http = http_client(local=self.endpoint.is_local)
+                response = http.send(self._request(known), stream=True, follow_redirects=False)
+                if not response.is_success:
+                    response.read()
+                    raise _status_error(response)
         except Exception as error:  # noqa: BLE001 - the SDK lets through errors of several other packages
             return self._failure(error)
         finally:
@@ -86,20 +101,45 @@ class Open(Step["Incoming | Failure"]):
         """Send it from the running loop."""
         be_patient(self.patience)
         try:
-            client = await _a_client(self.endpoint)
-            response = await client.post(self.path, **self._arguments(), stream_cls=_stream_class(is_async=True))
+            envelopes: Envelopes = of_this_loop((self.endpoint, "envelopes"), dict)
+            known = self._known(envelopes)
+            if known is None:
+                client = await _a_client(self.endpoint)
+                response = await client.post(self.path, **self._arguments(), stream_cls=_stream_class(is_async=True))
+                self._keep(envelopes, response)
+            else:
+                http = await a_http_client(local=self.endpoint.is_local)
+                response = await http.send(self._request(known), stream=True, follow_redirects=False)
+                if not response.is_success:
+                    await response.aread()
+                    raise _status_error(response)
         except Exception as error:  # noqa: BLE001 - see perform()
             return self._failure(error)
         finally:
             be_patient(None)
         return self._checked(response)
 
-    def _arguments(self) -> Any:
+    def _known(self, envelopes: Envelopes) -> Envelope | None:
+        return envelopes.get(self.path)
+
+    def _request(self, known: Envelope) -> httpx2.Request:
+        return known.around(self.body, self._timeout())
+
+    def _keep(self, envelopes: Envelopes, response: Any) -> None:
+        """Send the next ones in the envelope of this one, but for keys that change from one to the next."""
+        if self.endpoint.token_provider is None:
+            envelopes[self.path] = Envelope.of(response.request)
+
+    def _timeout(self) -> httpx2.Timeout:
         import httpx2
 
         left = max(self.patience.left(), 0.001)
-        timeout = httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS))
-        options = {"timeout": timeout, "max_retries": 0, "follow_redirects": False}
+        return httpx2.Timeout(left, connect=min(left, CONNECT_SECONDS))
+
+    def _arguments(self) -> Any:
+        import httpx2
+
+        options = {"timeout": self._timeout(), "max_retries": 0, "follow_redirects": False}
         return {"cast_to": httpx2.Response, "content": self.body, "options": options, "stream": True}
 
     def _checked(self, response: Any) -> Incoming | Failure:
@@ -116,15 +156,16 @@ class Open(Step["Incoming | Failure"]):
         )
 
     def _failure(self, error: Exception) -> Failure:
+        import httpx2
         import openai
 
         if isinstance(error, ConfigurationError):
             raise error
-        if isinstance(error, openai.APITimeoutError):
+        if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
             return Failure(self.patience.error(self.source), may_retry=True)
         if isinstance(error, openai.APIStatusError):
             return self._refused(error)
-        if isinstance(error, openai.APIConnectionError):
+        if isinstance(error, (openai.APIConnectionError, *_connection_errors())):
             return Failure(ModelUnavailableError(self._unreachable(error)), may_retry=True)
         if isinstance(error, openai.OpenAIError):
             raise ConfigurationError(f"Cannot ask {self.source}: {self._hidden(str(error))}") from None
@@ -160,7 +201,9 @@ class Open(Step["Incoming | Failure"]):
         )
 
     def _unreachable(self, error: Exception) -> str:
-        cause = error.__cause__
+        import openai
+
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
         why = f"{type(cause).__name__}: {cause}" if cause and str(cause) else type(cause or error).__name__
         return (
             f"Cannot get a reply from {self.source}: the connection failed ({self._hidden(why)}). "
@@ -219,6 +262,29 @@ def _client_arguments(endpoint: Endpoint) -> Any:
     if endpoint.token_provider is not None:
         arguments |= {"azure_ad_token_provider": endpoint.token_provider, "api_key": None}
     return arguments | ({"base_url": url} if "/openai" in url else {"azure_endpoint": url})
+
+
+def _status_error(response: httpx2.Response) -> openai.APIStatusError:
+    """The error of an answer that is none, as the SDK has it. Its body has been read."""
+    import openai
+
+    try:
+        said: Any = json.loads(response.text)
+    except ValueError:
+        said = response.text.strip()
+    body = said.get("error", said) if isinstance(said, dict) else said
+    return openai.APIStatusError(f"Error code: {response.status_code}", response=response, body=body)
+
+
+@functools.cache
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """What the HTTP client raises where there is no connection, and what it lets through."""
+    import ssl
+
+    import anyio
+    import httpx2
+
+    return httpx2.RequestError, ssl.SSLError, anyio.EndOfStream
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from jupyter_agents.session import use_session
 from jupyter_agents.testing import ServerReply
 from tests.fakes import FakeExecutor, quiet_session, user
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("first_or_later")]
 
 CODE = "Héllo:\n```python\nprint(1)\n```\n"
 ARGUMENTS = '{"n": 1}'

@@ -32,7 +32,7 @@ from tests import test_stream, test_tools
 from tests.fakes import FakeExecutor, quiet_session, user
 from tests.model_calls import CODE, KEY, model_of, sync_face
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = [pytest.mark.timeout(20), pytest.mark.usefixtures("first_or_later")]
 
 FINISHED = b'data: {"choices": [{"delta": {"content": "all"}, "finish_reason": "stop"}]}\n\n'
 BEGUN = b'data: {"choices": [{"delta": {"content": "half a "}}]}\n\n'
