@@ -51,6 +51,13 @@ def was_in(error: BaseException, role: str, function: Any = None, whose: Any = N
         _set(error, _HAS_LEFT, False)
 
 
+def raised_anew(error: BaseException) -> None:
+    """Forget in which function it was raised in a chat that it has left: in this one nobody has said so yet."""
+    if getattr(error, _HAS_LEFT, False):
+        for mark, value in ((_PLACE, ""), (_IS_TOLD, False), (_HAS_LEFT, False)):
+            _set(error, mark, value)
+
+
 def place_of(error: BaseException) -> str:
     """In which function of the user's an error was raised, as words; empty where nobody has said so."""
     return str(getattr(error, _PLACE, ""))
@@ -224,6 +231,7 @@ __all__ = [
     "leaving",
     "name_of",
     "place_of",
+    "raised_anew",
     "said_by",
     "tell_place",
     "was_in",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyter_agents.culprits import was_in
+from jupyter_agents.culprits import raised_anew, was_in
 from jupyter_agents.effects import Ask, CallTool, Complete, Effect, Emit, Execute, Hold, Pause, Step, Tell, Together
 from jupyter_agents.errors import INTERRUPTED, ModelError, NoHumanError
 from jupyter_agents.events import (
@@ -352,6 +352,7 @@ async def _ask_model(effect: Complete, run: Run) -> ModelReply:
     try:
         reply = (await Within(speaking, _asked(effect, run))).without_secrets()
     except ModelError as error:
+        raised_anew(error)
         seconds = time.monotonic() - started
         tell_answer(run.log, run.chat, effect, error)
         failure = _failure(run.chat, effect.agent, error, seconds)

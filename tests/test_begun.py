@@ -192,7 +192,7 @@ def test_block_is_not_run_again_whatever_has_broken_it_off(face, error):
     more = face(result, "resume")
 
     assert len(executor.codes) == 1
-    why = "broken off when the chat ended (error: RuntimeError: the machine is gone)"
+    why = "broken off when the chat ended (error: RuntimeError: the machine is gone (in the executor (FakeExecutor) of 'user'))"
     assert (
         f"The block was {why if isinstance(error, RuntimeError) else 'interrupted'}; {NOT_AGAIN}"
         in texts(more.messages)[0]

@@ -24,7 +24,7 @@ from jupyter_agents.agents.hooks import Capability
 from jupyter_agents.conditions import Condition
 from jupyter_agents.culprits import DEBUG_VARIABLE, in_short, name_of, place_of, tell_place, was_in, without_our_frames
 from jupyter_agents.display.text import TextListener
-from jupyter_agents.errors import ConfigurationError, ModelRejectedError
+from jupyter_agents.errors import ConfigurationError, ModelRejectedError, ModelUnavailableError
 from jupyter_agents.events import ChatEnded, SeriesEnded
 from jupyter_agents.messages import Usage
 from jupyter_agents.models.base import ModelReply
@@ -576,3 +576,25 @@ def test_long_error_is_cut_and_its_function_is_not():
     text = in_short(error, 40)
 
     assert text == f"KeyError: '{'z' * 28}… (in the hook (boom))"
+
+
+def test_error_of_a_model_does_not_name_the_function_of_a_chat_before():
+    """The same error object may be raised again, by a scripted model for one."""
+    error = ModelUnavailableError("the server is down")
+
+    def passes_on(recipient, messages, sender, config):
+        recipient.initiate_chat(AssistantAgent("inner", llm_config=ScriptedModel([error])), message="go", max_turns=1)
+
+    me = user()
+    outer = AssistantAgent("outer", llm_config=False)
+    outer.register_reply(object, passes_on)
+    details = []
+    for _ in range(2):
+        with pytest.raises(ModelUnavailableError) as caught:
+            me.initiate_chat(outer, message="go", max_turns=1)
+        ends = caught.value.result.log.select(ChatEnded)
+        details.append([one.detail for one in ends])
+
+    assert details[0] == details[1]
+    assert details[0][0] == "ModelUnavailableError: the server is down"
+    assert "passes_on" in details[0][1]

@@ -37,7 +37,9 @@ def texts(key):
     return [message["content"] for message in json.loads(key)]
 
 
-def test_history_is_none_when_logging_was_never_started():
+def test_history_is_none_when_logging_was_never_started(monkeypatch):
+    monkeypatch.setattr(logging_views, "_state", logging_views._State())
+
     assert logged_history() is None
 
 

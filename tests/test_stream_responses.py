@@ -137,6 +137,7 @@ def test_outcome_is_a_reply_or_a_typed_error_when_events_hold_anything(events):
 @example(b"[" * 100_000)
 @example(b'{"output": [{"content": [{"type": "text", "text": 1}]}]}')
 @example(b'{"status": "queued", "output": []}')
+@example(b'{"type": []}')
 def test_outcome_is_a_reply_or_a_typed_error_when_a_whole_response_is_anything(body):
     try:
         reply = parse_body(body, "a model", api="responses")

@@ -56,7 +56,7 @@ class ResponseAssembler:
             raise Refusal.from_payload(event).to_error(self._source)
         if kind is None:
             return self._add_whole(event)
-        if kind in _ENDS:
+        if isinstance(kind, str) and kind in _ENDS:
             return self._add_response(self._mapping(event.get("response"), "'response'"), _ENDS[kind])
         return self._add_piece(str(kind), event)
 
