@@ -14,6 +14,7 @@ from jupyter_agents import (
     OpenAIWrapper,
     gather_usage_summary,
     initiate_chats,
+    load_chat,
 )
 from jupyter_agents.budget import BudgetSpent, Ledger, budget_from_text
 from jupyter_agents.display.bundle import METADATA_KEY, Transcript
@@ -528,3 +529,16 @@ def test_budget_is_read_from_a_text(text, budget):
 def test_budget_is_refused_when_its_text_means_none(text, why):
     with pytest.raises(ConfigurationError, match=why):
         budget_from_text(text)
+
+
+def test_price_is_shown_and_saved_with_the_agent(server, tmp_path):
+    agent = assistant(server, api="chat", cache=str(tmp_path / "kept.sqlite"))
+    assert "'price': [0.01, 0.02]" in repr(agent.llm_config)
+
+    result = hold(server, ["One"], turns=1, agent=agent)
+    loaded = load_chat(result.save(tmp_path / "chat.jsonl"), given={"assistant": {"llm_config": agent.llm_config}})
+    state = agent.to_state()
+
+    assert loaded.money == pytest.approx(EACH)
+    assert (state["llm_config"]["price"], state["llm_config"]["api"]) == ([0.01, 0.02], "chat")
+    assert state["llm_config"]["cache"] == str(tmp_path / "kept.sqlite")

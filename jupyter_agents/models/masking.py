@@ -13,10 +13,10 @@ from jupyter_agents.models.keys import is_variable_name
 _HIDDEN = "***"
 
 _SHOWN_KEYS = frozenset(
-    """api_rate_limit api_type api_version azure_deployment cache_seed deployment_id engine frequency_penalty
-    idle_timeout logprobs max_completion_tokens max_retries max_tokens model n on_break parallel_tool_calls
-    presence_penalty preset reasoning_effort request_timeout seed service_tier store stream temperature timeout top_k
-    top_logprobs top_p total_timeout verbosity""".split()
+    """allow_format_str_template api api_rate_limit api_type api_version azure_deployment cache cache_seed
+    deployment_id engine frequency_penalty idle_timeout logprobs max_completion_tokens max_retries max_tokens model n on_break parallel_tool_calls
+    presence_penalty preset reasoning_effort request_timeout seed service_tier store stream system_role temperature
+    timeout top_k top_logprobs top_p total_timeout verbosity""".split()
 )
 _NOT_AS_IT_IS = frozenset({"api_key_variable", "base_url"})
 _ADDRESSES = frozenset({"api_base", "azure_endpoint", "base_url"})
@@ -86,7 +86,13 @@ def _shown_value(key: Any, value: Any) -> Any:
         return _address(value)
     if key == "api_key_variable":
         return value if is_variable_name(value) else _HIDDEN
-    return value if key in _SHOWN_KEYS and isinstance(value, str | int | float) else _HIDDEN
+    return value if _is_harmless(key, value) else _HIDDEN
+
+
+def _is_harmless(key: Any, value: Any) -> bool:
+    if key == "price" and isinstance(value, list | tuple):
+        return all(isinstance(one, int | float) for one in value)
+    return key in _SHOWN_KEYS and isinstance(value, str | int | float)
 
 
 def _address(url: str) -> str:
@@ -118,7 +124,7 @@ def public(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             or value is None
             or (key in _ADDRESSES and is_plain_address(value))
             or (key == "api_key_variable" and is_variable_name(value))
-            or (key in _SHOWN_KEYS and isinstance(value, str | int | float))
+            or _is_harmless(key, value)
         ):
             found[key] = value
         else:
