@@ -183,11 +183,7 @@ def of_a_later_version(path):
     cache_module._files.clear()
 
 
-def folder(path):
-    path.mkdir()
-
-
-@pytest.mark.parametrize("spoil", [damaged, of_something_else, of_a_later_version, folder])
+@pytest.mark.parametrize("spoil", [damaged, of_something_else, of_a_later_version])
 def test_chat_goes_on_and_says_so_once_when_the_file_cannot_be_used(server, tmp_path, spoil):
     path = tmp_path / "c.sqlite"
     spoil(path)
@@ -661,3 +657,8 @@ def test_series_is_refused_when_a_cache_in_it_is_none(server):
 
     with pytest.raises(ConfigurationError, match="Cannot hold chat 1: Cannot use cache=3"):
         user().initiate_chats([{"recipient": agent, "message": "go", "cache": 3}])
+
+
+def test_folder_is_refused_as_a_place_for_replies(tmp_path):
+    with pytest.raises(ConfigurationError, match="it is a folder. Give the path of a file in it"):
+        Cache(tmp_path)

@@ -3,10 +3,11 @@
 import json
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
-from jupyter_agents import OpenAIWrapper, export_logging, logged_history, start_logging, stop_logging
+from jupyter_agents import AssistantAgent, OpenAIWrapper, export_logging, logged_history, start_logging, stop_logging
 from jupyter_agents.drive import Run, drive
 from jupyter_agents.effects import Complete
 from jupyter_agents.errors import ConfigurationError, ModelError
@@ -119,9 +120,8 @@ def test_calls_without_a_chat_are_kept_when_logging():
 
 
 def test_cost_is_known_when_the_model_is():
-    pytest.importorskip("genai_prices")
     start_logging()
-    talk(ModelReply("one", usage=Usage(1000, 1000), model="gpt-4o"))
+    talk(ModelReply("one", usage=Usage(1000, 1000), model="gpt-4o", cost=0.0125))
 
     [value] = logged_history().values()
 
@@ -234,3 +234,15 @@ def test_chat_goes_on_when_an_observer_fails(monkeypatch):
         reply = drive(ask(), Run(session=quiet_session()))
 
     assert reply.content == "one"
+
+
+def test_costs_are_those_that_the_calls_had(server, tmp_path):
+    server.enqueue(ModelReply("Hi", usage=Usage(1000, 500)))
+    agent = AssistantAgent("a", llm_config=server.config | {"price": [0.01, 0.02]})
+    start_logging(compact=False)
+    user().initiate_chat(agent, message="go", max_turns=1)
+    stop_logging()
+
+    with closing(sqlite3.connect(export_logging(tmp_path / "logged.sqlite"))) as database:
+        (cost,) = database.execute("SELECT cost FROM chat_completions").fetchone()
+    assert cost == logged_history()[0]["response"]["cost"] == pytest.approx(0.02)

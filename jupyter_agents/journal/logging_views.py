@@ -24,7 +24,6 @@ from jupyter_agents.journal.event_json import event_to_json
 from jupyter_agents.known_secrets import known_secrets
 from jupyter_agents.models.base import ModelReply
 from jupyter_agents.observers import observe, stop_observing
-from jupyter_agents.prices import price_of
 
 if TYPE_CHECKING:
     from jupyter_agents.effects import Complete
@@ -64,7 +63,7 @@ class _Call:
     @property
     def cost(self) -> float | None:
         """US dollars; nothing where no server was asked, and `None` where it is unknown."""
-        return price_of(self.reply.model, self.reply.usage) if self.is_paid else 0.0
+        return self.reply.cost if self.is_paid else 0.0
 
     def to_request(self) -> dict[str, Any]:
         return _safe({**self.options, "messages": self.messages})  # type: ignore[no-any-return]

@@ -174,7 +174,12 @@ def cache_of(config: Mapping[str, Any]) -> Cache | None:
 def _checked_path(path: str | os.PathLike[str]) -> Path:
     if not str(path).strip() or str(path) == ":memory:":
         raise ConfigurationError(f"Cannot keep replies in {str(path)!r}: it is no file. Give the path of one.")
-    return Path(path).expanduser().absolute()
+    found = Path(path).expanduser().absolute()
+    if found.is_dir():
+        raise ConfigurationError(
+            f"Cannot keep replies in {str(path)!r}: it is a folder. Give the path of a file in it, such as {FILE!r}."
+        )
+    return found
 
 
 def _to_json(value: Any) -> str:
