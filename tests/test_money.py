@@ -19,7 +19,9 @@ from jupyter_agents import (
 from jupyter_agents.budget import BudgetSpent, Ledger, budget_from_text
 from jupyter_agents.display.bundle import METADATA_KEY, Transcript
 from jupyter_agents.display.result import describe, result_bundle, result_metadata
-from jupyter_agents.errors import ConfigurationError
+from jupyter_agents.drive import Run, drive
+from jupyter_agents.effects import Complete
+from jupyter_agents.errors import ConfigurationError, ModelUnavailableError
 from jupyter_agents.events import ModelAnswered, ModelAsked, ReplyDropped
 from jupyter_agents.journal.event_json import event_from_json, event_to_json
 from jupyter_agents.journal.using import use_recording
@@ -29,6 +31,7 @@ from jupyter_agents.models.config import model_from_config
 from jupyter_agents.models.pricing import Price, expected_cost, prompt_tokens
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.prices import dollars
+from jupyter_agents.progress import Consumption
 from tests.fakes import user
 
 pytestmark = pytest.mark.timeout(60)
@@ -542,3 +545,82 @@ def test_price_is_shown_and_saved_with_the_agent(server, tmp_path):
     assert loaded.money == pytest.approx(EACH)
     assert (state["llm_config"]["price"], state["llm_config"]["api"]) == ([0.01, 0.02], "chat")
     assert state["llm_config"]["cache"] == str(tmp_path / "kept.sqlite")
+
+
+# -- What counts ---------------------------------------------------------------------------------------------------
+
+
+def test_price_that_a_reply_has_stays():
+    assert Price((1, 1)).put_on(priced("x", cost=7)).cost == 7
+    assert Price((1, 1)).put_on(priced("x")).cost == pytest.approx(1.5)
+
+
+def test_chat_of_cached_replies_is_not_ended_by_what_they_had_cost(server, tmp_path):
+    cache = Cache(tmp_path / "c.sqlite")
+    hold(server, ["One", "Two", "Three"], turns=3, cache=cache)
+
+    again = hold(server, [], turns=3, cache=cache, budget=Budget(money=EACH / 2, tokens=10))
+
+    assert (again.ended_by, again.model_calls) == ("turn limit", 3)
+
+
+def test_what_is_dropped_counts_on_the_budget(server):
+    server.respond_with(lambda request: priced("bad" if request.body["model"] == "dear" else "good"))
+    config = {
+        "config_list": [
+            server.config | {"model": "dear", "price": [0.1, 0.2]},
+            server.config | {"model": "cheap", "price": PRICE},
+        ],
+        "filter_func": lambda context, response: response.choices[0].message.content == "good",
+    }
+
+    result = user().initiate_chat(
+        AssistantAgent("a", llm_config=config), message="go", max_turns=5, budget=Budget(money=5 * EACH)
+    )
+
+    assert (result.ended_by, result.model_calls) == ("budget", 1)
+
+
+class Broken:
+    """A model whose reply breaks off after it has said what it used."""
+
+    name = "broken"
+
+    async def complete(self, request):
+        error = ModelUnavailableError("it broke")
+        error.partial = ModelReply("half", "interrupted", usage=USED, model="broken", cost=EACH)
+        raise error
+
+
+def test_what_came_to_nothing_is_paid_for():
+    with pytest.raises(ModelUnavailableError) as caught:
+        user().initiate_chat(AssistantAgent("a", llm_config={"model": Broken()}), message="go")
+
+    assert caught.value.result.money == pytest.approx(EACH)
+    ledger = Ledger()
+    with pytest.raises(ModelUnavailableError):
+        drive(_asked(Broken()), Run(ledger=ledger))
+    assert (ledger.money, ledger.tokens) == (pytest.approx(EACH), 1500)
+
+
+async def _asked(model):
+    return await Complete("a", model, ModelRequest([]))
+
+
+def test_chat_counts_what_it_has_cost_itself():
+    ledger = Ledger()
+    ledger.spend(USED, "m", 5.0)
+    consumed = Consumption(ledger)
+    assert consumed.cost == 0
+
+    ledger.spend(USED, "m", 1.0)
+    assert consumed.cost == pytest.approx(1)
+    unknown = Ledger()
+    unknown.spend(USED, "m", None)
+    assert Consumption(unknown).cost is None
+
+
+def test_least_time_counts_when_several_chats_are_in_each_other():
+    outer = Ledger(Budget(seconds=5), clock=lambda: 0.0)
+
+    assert Ledger(Budget(seconds=60), outer, clock=lambda: 0.0).seconds_left == 5
