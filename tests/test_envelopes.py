@@ -128,15 +128,16 @@ def test_later_request_that_is_refused_says_why(server, posts):
     assert (opening_reply(model).content, len(posts)) == ("Two", 1)
 
 
-def test_cookies_of_an_answer_are_not_sent_back(server, posts):
-    model = model_from_config(config_of(server))
+def test_cookies_are_not_kept_in_an_envelope(server, posts):
     hello = b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}'
-    cookie = {"content-type": "application/json", "set-cookie": "crumb=1"}
-    server.enqueue(ServerReply(body=hello, headers=cookie), "Two")
+    cookie = {"content-type": "application/json", "set-cookie": "crumb=1; Path=/"}
+    server.enqueue(ServerReply(body=hello, headers=cookie), "Two", "Three")
+    opening_reply(model_from_config(config_of(server)))
+    other = model_from_config(config_of(server, organization="org-2"))
     for _ in range(2):
-        opening_reply(model)
+        opening_reply(other)
 
-    assert "cookie" not in server.requests[1].headers
+    assert ["cookie" in one.headers for one in server.requests] == [False, True, False]
 
 
 def test_envelope_shows_no_key(server, posts):
