@@ -21,6 +21,7 @@ from jupyter_agents.events import Delta
 from jupyter_agents.messages import Usage, scrub
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.endpoint import Endpoint, Secret, checked_url, pairs, to_secret
+from jupyter_agents.models.forced_calls import check_forced_call
 from jupyter_agents.models.keys import checked_variable
 from jupyter_agents.models.masking import kind_of, shown
 from jupyter_agents.models.opening import Open
@@ -173,6 +174,7 @@ class OpenAIModel:
             is_body = "json" in answer.content_type
             due = self._choices(request)
             reply = await (_receive_body(answer, self.api) if is_body else _receive_stream(answer, self.api, due))
+            check_forced_call({**self._options, **request.options}, reply, self.source)
         except BaseException as error:
             answer.abandon()
             if isinstance(error, ModelError):

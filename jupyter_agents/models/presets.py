@@ -168,7 +168,7 @@ _ALL = (
         key_variable="LLAMA_API_KEY",
         needs_key=False,
         notes="tools need a server started with --jinja, which newer ones are, and a chat template that knows them: "
-        "otherwise they and tool_choice are ignored without a word",
+        "otherwise they are ignored without a word",
     ),
     Preset(
         name="lmstudio",

@@ -190,9 +190,15 @@ ADD = {
 
 @WAYS
 def test_reply_is_text_when_the_template_of_the_model_knows_no_tools(model, stream):
-    options = {"tools": [ADD], "tool_choice": "required", "max_tokens": 8}
-
-    reply = drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
+    reply = drive(model(stream=stream).complete(ModelRequest(QUESTION, {"tools": [ADD], "max_tokens": 8})))
 
     assert reply.content  # as the notes of the preset say: nothing tells that the tools were left out
     assert reply.tool_calls == ()
+
+
+@WAYS
+def test_call_that_is_required_is_an_error_when_the_server_does_not_know_how(model, stream):
+    options = {"tools": [ADD], "tool_choice": "required", "stop": ["."], "max_tokens": 200}
+
+    with pytest.raises(ModelRejectedError, match="'tool_choice' requires one, and it has answered with words"):
+        drive(model(stream=stream).complete(ModelRequest(QUESTION, options)))
