@@ -6,6 +6,7 @@ from jupyter_agents.errors import ModelRejectedError
 from jupyter_agents.messages import ToolCall
 from jupyter_agents.models.base import ModelReply, ModelRequest
 from jupyter_agents.models.config import model_from_config
+from jupyter_agents.models.forced_calls import check_forced_call
 from jupyter_agents.testing import ServerReply
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
@@ -67,3 +68,7 @@ def test_refusal_is_not_a_call_that_was_left_out(server, ask):
     reply = ServerReply(body=body, headers={"content-type": "application/json"})
 
     assert asked(server, ask, reply, tools=[TOOL], tool_choice="required", stream=False).refusal == "No."
+
+
+def test_call_among_several_replies_is_enough():
+    check_forced_call({"tools": [TOOL], "tool_choice": "required"}, ModelReply("Words.", alternatives=(CALL,)), "m")

@@ -1,5 +1,6 @@
 """What chats cost: prices of configs, what is shown of them, and budgets of money that are kept."""
 
+import json
 import re
 
 import pytest
@@ -21,7 +22,7 @@ from jupyter_agents.display.bundle import METADATA_KEY, Transcript
 from jupyter_agents.display.result import describe, result_bundle, result_metadata
 from jupyter_agents.drive import Run, drive
 from jupyter_agents.effects import Complete
-from jupyter_agents.errors import ConfigurationError, ModelUnavailableError
+from jupyter_agents.errors import ConfigurationError, ModelUnavailableError, ReplyInterruptedError
 from jupyter_agents.events import ModelAnswered, ModelAsked, ReplyDropped
 from jupyter_agents.journal.event_json import event_from_json, event_to_json
 from jupyter_agents.journal.using import use_recording
@@ -32,6 +33,7 @@ from jupyter_agents.models.pricing import Price, expected_cost, prompt_tokens
 from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.prices import dollars
 from jupyter_agents.progress import Consumption
+from jupyter_agents.testing import ServerReply
 from tests.fakes import user
 
 pytestmark = pytest.mark.timeout(60)
@@ -624,3 +626,13 @@ def test_least_time_counts_when_several_chats_are_in_each_other():
     outer = Ledger(Budget(seconds=5), clock=lambda: 0.0)
 
     assert Ledger(Budget(seconds=60), outer, clock=lambda: 0.0).seconds_left == 5
+
+
+def test_reply_that_breaks_off_has_the_price_of_what_its_server_counted(server, ask):
+    said = {"choices": [{"delta": {"content": "Half"}}], "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
+    server.enqueue(ServerReply.raw(f"data: {json.dumps(said)}\n\n".encode()))
+
+    with pytest.raises(ReplyInterruptedError) as caught:
+        ask(model_from_config(server.config | {"price": PRICE, "max_retries": 0}))
+
+    assert caught.value.partial.cost == pytest.approx(EACH)
