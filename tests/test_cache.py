@@ -28,20 +28,9 @@ from jupyter_agents.models.scripted import ScriptedModel
 from jupyter_agents.session import current_session, use_session
 from jupyter_agents.testing import FakeOpenAIServer, ServerReply
 from tests.fakes import quiet_session, user
-from tests.model_calls import HELLO, KEY, async_face, model_of, sync_face
+from tests.model_calls import HELLO, KEY, model_of, sync_face
 
 pytestmark = pytest.mark.timeout(30)
-
-
-@pytest.fixture
-def server():
-    with FakeOpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture(params=[sync_face, async_face], ids=["sync", "async"])
-def ask(request):
-    return request.param
 
 
 @pytest.fixture
